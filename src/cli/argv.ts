@@ -1,0 +1,127 @@
+import { nearest } from '../config/nearest.ts';
+import type { Command, Option } from '../config/option.ts';
+import { OPTIONS, optionsOf } from '../config/options.ts';
+import { type Flags, quote } from '../config/pick.ts';
+import { OllanaError } from '../errors.ts';
+
+/** What the user typed, in order: the command, and its arguments wherever they stood. */
+export interface Invocation {
+  readonly command: Command;
+  readonly args: readonly string[];
+}
+
+const COMMANDS = ['serve', 'status', 'demo'] as const;
+const EVERY: readonly Option[] = Object.values<Option>(OPTIONS);
+
+/**
+ * Finds the command among the arguments; options may stand before it (citty would drop those). Pure.
+ * Throws OLLANA_BAD_OPTION naming the nearest command.
+ */
+export function findCommand(argv: readonly string[]): Invocation {
+  const at = argv.findIndex((arg, index) => !arg.startsWith('-') && !takesNext(argv[index - 1]));
+  const word = argv[at];
+  if (word === undefined || argv.slice(0, at).includes('--')) return { command: 'client', args: argv };
+  const rest = [...argv.slice(0, at), ...argv.slice(at + 1)];
+  if (word === 'help') return { ...findCommand(rest), args: ['--help'] };
+  const command = COMMANDS.find((known) => known === word);
+  if (command) return { command, args: rest };
+  // After a flag that is none, the word is more likely its value: let the flag be what is reported.
+  if (argv.slice(0, at).some((arg) => !isKnown(arg))) return { command: 'client', args: argv };
+  throw badUsage(`unknown command ${quote(word)}: ${meant(nearest(word, [...COMMANDS, 'help']), '')}`);
+}
+
+/** Flags as typed, and whether help or the version was asked for instead of a run. */
+export interface FlagsRead {
+  readonly flags: Flags;
+  readonly wants?: 'help' | 'version';
+}
+
+/**
+ * Reads a command's flags: `--key value`, `--key=value`, `--no-key` for switches, `-d`. Values stay text. Pure.
+ * Throws OLLANA_BAD_OPTION for what is no option of this command, naming the nearest one.
+ */
+export function readFlags(command: Command, args: readonly string[]): FlagsRead {
+  const wants = wanted(args);
+  if (wants) return { flags: {}, wants };
+  const flags: Record<string, string | boolean | readonly string[]> = {};
+  for (let index = 0; index < args.length; index++) {
+    const { flag, value, consumed } = readFlag(command, args, index);
+    const { kind } = flag;
+    const before = flags[flag.flag];
+    flags[flag.flag] = kind === 'list' ? [...(Array.isArray(before) ? before : []), String(value)] : value;
+    index += consumed;
+  }
+  return { flags };
+}
+
+function readFlag(command: Command, args: readonly string[], index: number) {
+  const arg = args[index] ?? '';
+  const [, dashes = '', name = '', inline] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
+  if (dashes === '' || name === '')
+    throw badUsage(`unexpected argument ${quote(arg)}: see ${call(command)} --help`);
+  const flag = lookUp(dashes, name);
+  const negated = flag
+    ? undefined
+    : dashes === '--' && name.startsWith('no-')
+      ? lookUp('--', name.slice(3))
+      : undefined;
+  const option = flag ?? negated;
+  if (!option) throw unknownFlag(command, `${dashes}${name}`);
+  if (!option.commands.includes(command)) throw notHere(command, `${dashes}${name}`, option);
+  if (negated) {
+    if (option.kind !== 'switch')
+      throw badUsage(`unknown option "--${name}": --${option.flag} cannot be turned off`);
+    if (inline !== undefined)
+      throw badUsage(`${dashes}${name} takes no value: leave out ${quote(`=${inline}`)}`);
+    return { flag: option, value: false, consumed: 0 };
+  }
+  if (inline !== undefined) return { flag: option, value: inline, consumed: 0 };
+  if (option.kind === 'switch') return { flag: option, value: true, consumed: 0 };
+  const next = args[index + 1];
+  if (next === undefined || !isValue(next))
+    throw badUsage(`--${option.flag} needs a value: give --${option.flag} ${option.hint}`);
+  return { flag: option, value: next, consumed: 1 };
+}
+
+function lookUp(dashes: string, name: string): Option | undefined {
+  return EVERY.find(({ flag, short }) => (dashes === '--' ? flag === name : short === name));
+}
+
+/** Whether an argument before the command is an option of some command, or the value of one. */
+function isKnown(arg: string): boolean {
+  const [, dashes, name = ''] = /^(--?)(?:no-)?([^=]*)/.exec(arg) ?? [];
+  return dashes === undefined || lookUp(dashes, name) !== undefined;
+}
+
+/** A negative number is a value (that its option then refuses by name); any other dash begins a flag. */
+const isValue = (arg: string): boolean => !arg.startsWith('-') || /^-\d/.test(arg);
+
+function takesNext(arg: string | undefined): boolean {
+  const option = arg?.startsWith('--') && !arg.includes('=') ? lookUp('--', arg.slice(2)) : undefined;
+  return option !== undefined && option.kind !== 'switch';
+}
+
+function wanted(args: readonly string[]): 'help' | 'version' | undefined {
+  const end = args.indexOf('--');
+  const before = end < 0 ? args : args.slice(0, end);
+  if (before.includes('--help') || before.includes('-h')) return 'help';
+  return before.includes('--version') || before.includes('-v') ? 'version' : undefined;
+}
+
+function unknownFlag(command: Command, typed: string): OllanaError {
+  const known = optionsOf(command).flatMap(({ flag, kind }) =>
+    kind === 'switch' ? [flag, `no-${flag}`] : [flag],
+  );
+  const near = nearest(typed.replace(/^-+/, ''), [...known, 'help', 'version']);
+  return badUsage(`unknown option ${quote(typed)}: ${meant(near, '--', command)}`);
+}
+
+function notHere(command: Command, typed: string, option: Option): OllanaError {
+  const homes = option.commands.map((home) => quote(call(home))).join(', ');
+  return badUsage(`${quote(call(command))} has no option ${typed}: it belongs to ${homes}`);
+}
+
+const call = (command: Command): string => (command === 'client' ? 'ollana' : `ollana ${command}`);
+const meant = (near: string | undefined, dashes: string, command: Command = 'client'): string =>
+  near ? `did you mean ${dashes}${near}?` : `see ${call(command)} --help`;
+const badUsage = (message: string): OllanaError => new OllanaError('OLLANA_BAD_OPTION', message);

@@ -1,0 +1,93 @@
+import { runCommand } from 'citty';
+import type { Command } from '../config/option.ts';
+import { OPTIONS } from '../config/options.ts';
+import { type Flags, pick } from '../config/pick.ts';
+import { type Surroundings, surroundings } from '../config/surroundings.ts';
+import { VERSION } from '../config/version.ts';
+import { resolveConfig, resolveDataDir } from '../config.ts';
+import { isInBackground } from '../daemon/background.ts';
+import { OllanaError, reasonOf } from '../errors.ts';
+import { findCommand, readFlags } from './argv.ts';
+import { commandTree } from './commands.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { helpPage } from './help.ts';
+import { plainText } from './text.ts';
+
+/**
+ * Runs one command line to its end and returns the exit code; never throws. A failure is one line on stderr:
+ * what happened and what to do.
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  // A reader that has gone (`| head`) or a terminal that was closed is no failure of ours.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  // Tells `ps`, and the ollana that finds our pid in a file, what runs here.
+  process.title = ['ollana', ...argv].join(' ');
+  const here = surroundings();
+  let exitCode: number = EXIT.ok;
+  try {
+    const { command, args } = findCommand(argv);
+    const tree = commandTree(async (name, rawArgs) => {
+      exitCode = await carryOut(name, rawArgs, here);
+    });
+    // Always by name: citty looks for a command by skipping flags whose values it does not know at the root.
+    await runCommand(tree, { rawArgs: [command, ...args] });
+    return exitCode;
+  } catch (error) {
+    process.stderr.write(failureText(error, wantsDebug(argv, here)));
+    return error instanceof OllanaError ? exitCodeOf(error.code) : EXIT.failed;
+  }
+}
+
+async function carryOut(command: Command, args: readonly string[], here: Surroundings): Promise<number> {
+  const { flags, wants } = readFlags(command, args);
+  if (wants) {
+    process.stdout.write(wants === 'help' ? helpPage(command) : `${VERSION}\n`);
+    return EXIT.ok;
+  }
+  // Each loaded on demand: `--help` and `status` answer at once, without the daemon's libraries.
+  if (command === 'status')
+    return (await import('./status.ts')).printStatus(
+      resolveDataDir({ ...here, flags }),
+      pick(OPTIONS.json, { ...here, flags }),
+    );
+  if (command === 'demo') return demo(flags, here);
+  const config = resolveConfig({ ...here, mode: command === 'serve' ? 'server' : 'client', flags });
+  // The detached process may be told to detach too, by OLLANA_DAEMON: it never does, or it would for ever.
+  if (!config.background || isInBackground(here.env))
+    return (await import('./run-daemon.ts')).runDaemon(config, here.env);
+  return (await import('./detach.ts')).detach(config, { command, args, env: here.env });
+}
+
+async function demo(flags: Flags, here: Surroundings): Promise<number> {
+  // The variables of a daemon's environment do not turn a demonstration into one.
+  // The demo tells its story itself; the log is for what goes wrong.
+  const quiet = here.env[OPTIONS.logLevel.env] === undefined ? { [OPTIONS.logLevel.flag]: 'warn' } : {};
+  const config = resolveConfig({
+    ...here,
+    mode: 'client',
+    flags: { ...quiet, ...flags, [OPTIONS.background.flag]: false },
+  });
+  const { openDaemonLog } = await import('./run-daemon.ts');
+  const log = openDaemonLog(config);
+  const { runDemo } = await import('./demo.ts');
+  try {
+    return await runDemo(config, log);
+  } finally {
+    log.flush();
+  }
+}
+
+/** One line; for whoever debugs, the stack after it. */
+function failureText(error: unknown, debug: boolean): string {
+  const known = error instanceof OllanaError;
+  const hint = known || debug ? '' : '; --log-level debug shows where';
+  const line = `ollana: ${known ? '' : 'unexpected failure: '}${plainText(reasonOf(error))}${hint}\n`;
+  return debug && error instanceof Error ? `${line}${error.stack}\n` : line;
+}
+
+/** Asked of the raw arguments: the failure may be that they make no sense. */
+function wantsDebug(argv: readonly string[], { env }: Surroundings): boolean {
+  const at = argv.indexOf('--log-level');
+  const flag = argv.includes('--log-level=debug') || (at >= 0 && argv[at + 1] === 'debug');
+  return flag || env.OLLANA_LOG_LEVEL === 'debug';
+}

@@ -1,0 +1,193 @@
+import { isIP } from 'node:net';
+import { parseOllamaHost } from './config/ollama-host.ts';
+import type { Option } from './config/option.ts';
+import { OPTIONS } from './config/options.ts';
+import { defaultDataDir, pathsOf, runtimeDir } from './config/paths.ts';
+import { type Flags, pick, pickGiven, pickList, readValue, type Sources, splitList } from './config/pick.ts';
+import type { Surroundings } from './config/surroundings.ts';
+import { OllanaError } from './errors.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** What both modes are told; frozen. Times in milliseconds, paths absolute. */
+export interface CommonConfig {
+  /** Address or name to listen on; IPv6 without brackets. */
+  readonly host: string;
+  /** TCP port to listen on; 0 = any free one. */
+  readonly port: number;
+  /** Base URL of this machine's own Ollama, no trailing slash. */
+  readonly ollama: string;
+  /** UDP port of discovery, 1-65535. */
+  readonly discoveryPort: number;
+  /** The only interfaces that discovery may use; empty = all. */
+  readonly interfaces: readonly string[];
+  /** Discovery by UDP broadcast. */
+  readonly udp: boolean;
+  /** Discovery by mDNS. */
+  readonly mdns: boolean;
+  /** Where ollana keeps what outlives a run; may not exist yet. */
+  readonly dataDir: string;
+  readonly logLevel: LogLevel;
+  /** Absent: log to stderr. */
+  readonly logFile?: string;
+  /** How long connecting to a server may take; at least 1. */
+  readonly connectTimeoutMs: number;
+  /** Silence after which a server is given up; 0 = never, the probe beside the request decides. */
+  readonly silenceTimeoutMs: number;
+  /** Detach from the terminal. */
+  readonly background: boolean;
+  /** Where the pid file goes if one is written: see `writesPidFile`. */
+  readonly pidFile: string;
+  /** True in the background or when a pid file was asked for. */
+  readonly writesPidFile: boolean;
+  /** What others see this machine as. */
+  readonly name: string;
+  /** Web origins let in beside Ollama's built-in ones: OLLAMA_ORIGINS, then OLLANA_ORIGINS or --origins. */
+  readonly origins: readonly string[];
+}
+
+export interface ClientConfig extends CommonConfig {
+  readonly mode: 'client';
+  /** `URL[=name]` or `host:port[=name]` as typed, valid for `parseServerAddress`. */
+  readonly servers: readonly string[];
+  readonly serverFile?: string;
+  /** Whether this machine's own Ollama is the candidate of last resort. */
+  readonly localFallback: boolean;
+}
+
+export interface ServerConfig extends CommonConfig {
+  readonly mode: 'server';
+  /** Which kinds of route peers may use beside inference and reading. */
+  readonly allow: ReadonlySet<'manage'>;
+}
+
+/** The defaults that do not depend on the surroundings, for those who build a configuration by hand. */
+export const DEFAULTS = Object.freeze({
+  clientHost: '127.0.0.1',
+  serverHost: '0.0.0.0',
+  port: fallbackOf(OPTIONS.port),
+  ollama: fallbackOf(OPTIONS.ollama),
+  discoveryPort: fallbackOf(OPTIONS.discoveryPort),
+  connectTimeoutMs: fallbackOf(OPTIONS.connectTimeoutMs),
+  silenceTimeoutMs: fallbackOf(OPTIONS.silenceTimeoutMs),
+  logLevel: fallbackOf(OPTIONS.logLevel),
+});
+
+export interface ConfigInput<Mode extends 'client' | 'server' = 'client' | 'server'> extends Surroundings {
+  readonly mode: Mode;
+  /** As typed; unknown names are refused by whoever reads the command line. */
+  readonly flags: Flags;
+}
+
+/**
+ * The whole configuration: flag, else `OLLANA_*` variable, else default. Pure: reads nothing but its input.
+ * Throws OLLANA_BAD_OPTION naming the option, the value and where it came from.
+ */
+export function resolveConfig(input: ConfigInput<'client'>): ClientConfig;
+export function resolveConfig(input: ConfigInput<'server'>): ServerConfig;
+export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig;
+export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
+  const common = resolveCommon(input);
+  if (input.mode === 'server')
+    return Object.freeze({
+      ...common,
+      mode: 'server',
+      allow: new Set(pickList(OPTIONS.allow, input)),
+    } as const);
+  const serverFile = pickPath(OPTIONS.serverFile, input);
+  return Object.freeze({
+    ...common,
+    mode: 'client',
+    servers: pickList(OPTIONS.servers, input),
+    ...(serverFile === undefined ? {} : { serverFile }),
+    localFallback: pick(OPTIONS.localFallback, input),
+  } as const);
+}
+
+/** Where a running daemon's files are: all that the commands which look for one need. Throws OLLANA_BAD_OPTION. */
+export function resolveDataDir(input: Sources & Surroundings): string {
+  const dataDir = pickPath(OPTIONS.dataDir, input) ?? defaultDataDir(input);
+  if (dataDir !== undefined) return dataDir;
+  throw new OllanaError('OLLANA_BAD_OPTION', 'this user has no home directory: give --data-dir DIR');
+}
+
+function resolveCommon(input: ConfigInput): CommonConfig {
+  const { mode } = input;
+  const dataDir = resolveDataDir(input);
+  const host =
+    pickGiven(OPTIONS.host, input) ?? (mode === 'client' ? DEFAULTS.clientHost : DEFAULTS.serverHost);
+  const port = pick(OPTIONS.port, input);
+  const { join } = pathsOf(input.platform);
+  const background = pick(OPTIONS.background, input);
+  const logFile = pickPath(OPTIONS.logFile, input) ?? (background ? join(dataDir, `${mode}.log`) : undefined);
+  const pidFile = pickPath(OPTIONS.pidFile, input);
+  return {
+    host,
+    port,
+    ollama: resolveOllama(input, { host, port }),
+    discoveryPort: pick(OPTIONS.discoveryPort, input),
+    interfaces: pickList(OPTIONS.interfaces, input),
+    udp: pick(OPTIONS.udp, input),
+    mdns: pick(OPTIONS.mdns, input),
+    dataDir,
+    logLevel: pick(OPTIONS.logLevel, input),
+    ...(logFile === undefined ? {} : { logFile }),
+    connectTimeoutMs: pick(OPTIONS.connectTimeoutMs, input),
+    silenceTimeoutMs: pick(OPTIONS.silenceTimeoutMs, input),
+    background,
+    pidFile: pidFile ?? join(runtimeDir(input, dataDir), `${mode}.pid`),
+    writesPidFile: background || pidFile !== undefined,
+    name: pickGiven(OPTIONS.name, input) ?? plainName(input.hostname),
+    origins: Object.freeze([
+      ...splitList(input.env.OLLAMA_ORIGINS ?? ''),
+      ...pickList(OPTIONS.origins, input),
+    ]),
+  };
+}
+
+/**
+ * Which Ollama is this machine's own. Users point their Ollama clients at ollana by OLLAMA_HOST, often for the
+ * whole session: read here it would make ollana its own upstream, so such a value is not taken as the answer.
+ */
+function resolveOllama(input: ConfigInput, face: { host: string; port: number }): string {
+  const given = pickGiven(
+    { ...OPTIONS.ollama, parse: (text) => notOwnFace(OPTIONS.ollama.parse(text), face) },
+    input,
+  );
+  if (given !== undefined) return given;
+  const hosted = input.env.OLLAMA_HOST?.trim();
+  if (!hosted) return DEFAULTS.ollama;
+  const url = readValue({ flag: 'ollama', parse: parseOllamaHost }, { text: hosted, source: 'OLLAMA_HOST' });
+  return isOwnFace(url, face) ? DEFAULTS.ollama : url;
+}
+
+function notOwnFace(url: string, face: { host: string; port: number }): string {
+  if (isOwnFace(url, face)) throw new RangeError("that is ollana's own address; give Ollama's");
+  return url;
+}
+
+function isOwnFace(url: string, { host, port }: { host: string; port: number }): boolean {
+  const { hostname, port: theirs, protocol } = new URL(url);
+  const name = hostname.replace(/^\[(.*)\]$/, '$1');
+  const samePort = Number(theirs || (protocol === 'https:' ? 443 : 80)) === port;
+  return samePort && (name === host || (isLoopback(name) && (isLoopback(host) || isEverywhere(host))));
+}
+
+const isLoopback = (name: string): boolean =>
+  name === 'localhost' || name === '::1' || /^127\.[\d.]+$/.test(name);
+const isEverywhere = (name: string): boolean => isIP(name) !== 0 && /^[0:.]+$/.test(name);
+
+/** An absolute path, or undefined when none is given. */
+function pickPath(option: Option<string>, input: Sources & Surroundings): string | undefined {
+  const path = pickGiven(option, input);
+  return path === undefined ? undefined : pathsOf(input.platform).resolve(input.cwd, path);
+}
+
+/** A host name is the system's word, not the user's: unfit characters are dropped, not refused. */
+function plainName(hostname: string): string {
+  return [...hostname.replace(/\p{C}/gu, '')].slice(0, 64).join('') || 'unnamed';
+}
+
+function fallbackOf<T>({ parse, fallback }: Option<T>): T {
+  return parse(fallback ?? '');
+}

@@ -1,0 +1,24 @@
+/** The commands of the command line; `client` is the one without a name. */
+export type Command = 'client' | 'serve' | 'status' | 'demo';
+
+/** One option: everything that flags, variables, `--help` and validation need to know about it. */
+export interface Option<T = unknown> {
+  /** Without dashes; also the option's name in messages. */
+  readonly flag: string;
+  readonly short?: string;
+  /** The environment variable; a list is separated by commas there. */
+  readonly env: string;
+  /** `switch`: present or `--no-`; `list`: repeatable, or separated by commas; `value`: the last one counts. */
+  readonly kind: 'value' | 'list' | 'switch';
+  /** Turns the text as typed into the value; throws RangeError saying what would be right. */
+  readonly parse: (text: string) => T;
+  /** What `--help` shows in place of the value. */
+  readonly hint?: string;
+  /** The default as text, read by `parse` like any other; absent where it depends on the surroundings. */
+  readonly fallback?: string;
+  /** What `--help` shows as default when there is no `fallback`, or more than it says. */
+  readonly fallbackHelp?: string;
+  /** For a switch that is on by default, what its `--no-` form does: that is the one worth showing. */
+  readonly help: string;
+  readonly commands: readonly Command[];
+}

@@ -1,0 +1,100 @@
+import http, { type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { OllanaError } from '../errors.ts';
+
+/** A peer that dribbles its header is cut off after this, ms. */
+const HEADERS_TIMEOUT_MS = 15_000;
+/** Longer than apps pause between two turns of a conversation, ms; Ollama itself never closes. */
+const KEEP_ALIVE_MS = 75_000;
+/** Ollama (Go) takes 1 MiB; nobody honest needs more than this. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/** The other family's address that belongs to a default: apps say `localhost` and mean either. */
+const TWINS: Readonly<Record<string, string>> = { '127.0.0.1': '::1', '0.0.0.0': '::' };
+
+export interface Face {
+  readonly port: number;
+  readonly servers: readonly Server[];
+  /** Stops accepting and ends idle connections; those in use go on. */
+  close(): void;
+  /** Ends every connection. */
+  cut(): void;
+}
+
+/**
+ * Listens for HTTP on `host` and, for the default hosts, on the same port of the other family where there is
+ * one. Port 0 takes a free one. No time limit is put on requests: a blob upload takes as long as it takes.
+ * Rejects with `OLLANA_PORT_IN_USE` or `OLLANA_START_FAILED`.
+ */
+export async function listen(host: string, port: number, handle: RequestListener): Promise<Face> {
+  const first = await open(host, port, handle);
+  const { port: bound } = first.address() as AddressInfo;
+  const servers = [first];
+  const twin = TWINS[host];
+  if (twin !== undefined) {
+    // A machine without IPv6, or a dual-stack socket that has it already: the first one serves.
+    await open(twin, bound, handle, true).then(
+      (server) => servers.push(server),
+      () => {},
+    );
+  }
+  return {
+    port: bound,
+    servers,
+    close() {
+      for (const server of servers) {
+        server.close();
+        server.closeIdleConnections();
+      }
+    },
+    cut() {
+      for (const server of servers) {
+        server.close();
+        server.closeAllConnections();
+      }
+    },
+  };
+}
+
+function open(host: string, port: number, handle: RequestListener, ipv6Only = false): Promise<Server> {
+  const server = http.createServer(
+    {
+      requestTimeout: 0,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+    },
+    handle,
+  );
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(host, port, cause)));
+    server.listen({ host, port, ipv6Only }, () => resolve(server));
+  });
+}
+
+function listenError(host: string, port: number, cause: NodeJS.ErrnoException): OllanaError {
+  if (cause.code === 'EADDRINUSE') {
+    return new OllanaError(
+      'OLLANA_PORT_IN_USE',
+      `port ${port} on ${host} is in use; choose another with --port`,
+      { cause },
+    );
+  }
+  const remedy =
+    cause.code === 'EACCES'
+      ? 'choose a port above 1023 with --port'
+      : 'name an address of this machine with --host';
+  return new OllanaError(
+    'OLLANA_START_FAILED',
+    `cannot listen on ${host}:${port} (${cause.code ?? cause.message}); ${remedy}`,
+    { cause },
+  );
+}
+
+/** The URL by which this machine's own apps reach a face. Pure. */
+export function localUrl(host: string, port: number): string {
+  const unspecified = host === '0.0.0.0' || host === '::';
+  const address = unspecified ? '127.0.0.1' : host;
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+}

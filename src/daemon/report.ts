@@ -1,0 +1,75 @@
+import type { CommonConfig } from '../config.ts';
+import { deviceIdOfUrl } from '../fleet/identify.ts';
+import type { Pool } from '../fleet/pool.ts';
+import type { ServerStatus, StatusReport } from './status.ts';
+
+export interface ReportInput {
+  readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
+  readonly deviceId: string;
+  readonly url: string;
+  readonly startedAt: string;
+  readonly version: string;
+  readonly inFlight: number;
+  readonly pool: Pool;
+  readonly unanswered: readonly { url: string; name?: string; sources: readonly string[]; reason: string }[];
+}
+
+/** The status report of a daemon out of what its parts know. Pure but for the process id. */
+export function reportStatus(input: ReportInput): StatusReport {
+  const { config, pool, unanswered } = input;
+  const servers = [
+    ...pool.map(serverStatus),
+    ...unanswered.map((address) => silentStatus(address, input.startedAt)),
+  ];
+  const common = {
+    mode: config.mode,
+    version: input.version,
+    pid: process.pid,
+    url: input.url,
+    deviceId: input.deviceId,
+    name: config.name,
+    startedAt: input.startedAt,
+    inFlight: input.inFlight,
+    servers,
+  };
+  if (config.mode === 'client') return common;
+  const [own] = servers;
+  const up = own?.verdict === 'reliable';
+  return { ...common, ollama: { url: config.ollama, up, ...(own?.reason && { reason: own.reason }) } };
+}
+
+function serverStatus(server: Pool[number]): ServerStatus {
+  const { verdict } = server;
+  return {
+    deviceId: server.deviceId,
+    name: server.name,
+    url: server.url,
+    kind: server.kind,
+    sources: server.sources,
+    verdict: verdict.state,
+    ...(verdict.state !== 'reliable' && { reason: verdict.reason }),
+    since: new Date(verdict.sinceMs).toISOString(),
+    ...(server.version !== undefined && { version: server.version }),
+    models: server.tags?.map((row) => row.name) ?? [],
+    loaded: server.ps?.map((row) => row.name) ?? [],
+    inFlight: server.inFlight,
+    latencyMs: server.latencyMs === null ? null : Math.round(server.latencyMs * 10) / 10,
+  };
+}
+
+function silentStatus(address: ReportInput['unanswered'][number], since: string): ServerStatus {
+  return {
+    deviceId: deviceIdOfUrl(address.url),
+    name: address.name ?? new URL(address.url).host,
+    url: address.url,
+    kind: address.sources.includes('local') ? 'local' : 'ollama',
+    sources: address.sources,
+    verdict: 'unreliable',
+    reason: address.reason,
+    since,
+    models: [],
+    loaded: [],
+    inFlight: 0,
+    latencyMs: null,
+  };
+}

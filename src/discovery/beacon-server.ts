@@ -1,0 +1,113 @@
+import type { Clock } from '../clock.ts';
+import { Audience } from './audience.ts';
+import type { Interfaces, Link } from './interfaces.ts';
+import type { OnNotice } from './notice.ts';
+import { type Heard, Station } from './station.ts';
+import { encodeBare, encodeGoodbye, encodeReply, type Speaker } from './wire.ts';
+
+export interface BeaconServerOptions {
+  /** UDP port of discovery, the same for everyone on the LAN; 11436. */
+  readonly port: number;
+  /** Where this server really serves HTTP, 1 to 65535. */
+  readonly httpPort: number;
+  /** Where peers that read only four bytes look for it; 11435. */
+  readonly defaultHttpPort: number;
+  /** 64 lower-case hex digits. */
+  readonly deviceId: string;
+  /** What people call this machine; cut to 63 bytes on the wire. */
+  readonly name: string;
+  /** The only interfaces that may be used; empty = all. */
+  readonly interfaces: readonly string[];
+  readonly clock: Clock;
+  /** Whether it speaks from the start; true unless given. See `setSpeaking`. */
+  readonly speaking?: boolean | undefined;
+  /** For phase and jitter, [0, 1); Math.random unless given. */
+  readonly random?: (() => number) | undefined;
+  readonly onNotice?: OnNotice | undefined;
+  /** How the interfaces are read; `os.networkInterfaces` unless given. */
+  readonly networkInterfaces?: (() => Interfaces) | undefined;
+}
+
+/**
+ * Makes a server known by UDP: answers those who ask, and announces itself at start, every 5 s, and at once when
+ * the links change or the machine wakes. A datagram from the discovery port is another server speaking and is
+ * never answered, so no two servers can keep each other talking. Start it when HTTP is served: clients of the first
+ * ollana exit when what answered them on UDP refuses TCP.
+ */
+export class BeaconServer implements AsyncDisposable {
+  readonly #options: BeaconServerOptions;
+  readonly #speaker: Speaker;
+  readonly #station: Station;
+  readonly #audience: Audience;
+  #speaking: boolean;
+  #disposed: Promise<void> | undefined;
+
+  /** Throws RangeError for an `httpPort` or a `deviceId` that the wire has no place for. */
+  constructor(options: BeaconServerOptions) {
+    const { httpPort, deviceId, name, clock, defaultHttpPort } = options;
+    this.#options = options;
+    this.#speaking = options.speaking ?? true;
+    this.#speaker = { httpPort, deviceId, name };
+    encodeGoodbye(this.#speaker);
+    this.#audience = new Audience({ clock, isDefaultPort: httpPort === defaultHttpPort });
+    this.#station = new Station({
+      ...options,
+      sendFrom: options.port,
+      onRound: (link) => this.#announce(link),
+      onHeard: (heard) => this.#heard(heard),
+    });
+  }
+
+  /** Resolves when the first announcement has left. Never rejects: without a network it waits for one. */
+  start(): Promise<void> {
+    return this.#station.start();
+  }
+
+  /** Whether this server wants to be found. False says goodbye and is silent then; true announces at once. */
+  setSpeaking(speaking: boolean): void {
+    if (speaking === this.#speaking || this.#disposed) return;
+    if (!speaking) this.#sayGoodbye();
+    this.#speaking = speaking;
+    if (speaking) this.#station.round();
+  }
+
+  /** Says goodbye and closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    if (this.#speaking) this.#sayGoodbye();
+    this.#speaking = false;
+    await this.#station[Symbol.asyncDispose]();
+  }
+
+  #announce(link: Link): void {
+    if (this.#speaking) this.#station.broadcast(link, encodeBare());
+  }
+
+  #heard({ datagram, from, link }: Heard): void {
+    if (!this.#speaking || from.port === this.#options.port) return;
+    switch (this.#audience.answer(datagram, from, link)) {
+      case 'bare':
+        this.#station.send(link, encodeBare(), from);
+        break;
+      case 'extended':
+        if (datagram.kind === 'query')
+          this.#station.send(link, encodeReply(datagram.nonce, this.#speaker), from);
+        break;
+      case 'announce':
+        this.#announce(link);
+        break;
+      case 'nothing':
+    }
+  }
+
+  #sayGoodbye(): void {
+    const goodbye = encodeGoodbye(this.#speaker);
+    for (const { link, remote } of this.#audience.dismiss()) this.#station.send(link, goodbye, remote);
+    const loopback = this.#station.links.find((link) => link.internal);
+    if (loopback) this.#station.broadcast(loopback, goodbye);
+  }
+}

@@ -1,0 +1,97 @@
+import type { NetworkInterfaceInfo } from 'node:os';
+import { hostMask, prefixOf, toAddress, toNumber } from './ipv4.ts';
+
+/** One IPv4 address of this machine and the network it is on: where discovery speaks. */
+export interface Link {
+  /** Name of the interface as the system has it, e.g. `eth0`. */
+  readonly interface: string;
+  readonly address: string;
+  /** Network bits, 0 to 32. */
+  readonly prefix: number;
+  /** Directed broadcast; 255.255.255.255 where there is none to use. */
+  readonly broadcast: string;
+  /** The loopback network of this machine. */
+  readonly internal: boolean;
+}
+
+/** The shape of `os.networkInterfaces()`. */
+export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
+
+/** Goes to every host of one network, whatever its prefix; a router never passes it on. */
+export const LIMITED_BROADCAST = '255.255.255.255';
+
+/** A machine with more networks than this (a host of many containers) speaks on the first ones. */
+const MAX_LINKS = 64;
+
+/**
+ * The directed broadcast address of `192.168.1.5/24`, or of an address and its netmask. Networks of one or two
+ * addresses (/32, /31) have none: 255.255.255.255. Throws RangeError when the text is no such thing.
+ */
+export function broadcastAddress(cidrOrAddress: string, netmask?: string): string {
+  const [address = '', bits] = cidrOrAddress.split('/');
+  const number = toNumber(address);
+  const prefix = netmask === undefined ? prefixOfBits(bits) : prefixOf(netmask);
+  if (number === undefined || prefix === undefined)
+    throw new RangeError(`"${cidrOrAddress}" ${netmask ?? ''}: not an IPv4 network such as 192.168.1.5/24`);
+  return prefix > 30 ? LIMITED_BROADCAST : toAddress((number | hostMask(prefix)) >>> 0);
+}
+
+/**
+ * The links that discovery may use. With `only`, those of the named interfaces; an alias (`eth0:1`) goes with
+ * its interface. Loopback comes first, and only as 127.0.0.0/8: other addresses found there (WSL puts a DNS
+ * server on one) are no network to speak on.
+ */
+export function usableLinks(interfaces: Interfaces, only: readonly string[]): readonly Link[] {
+  const all = Object.entries(interfaces).flatMap(([name, infos = []]) =>
+    infos.flatMap((info) => linkOf(name, info) ?? []),
+  );
+  const [allowed, others] = [
+    all.filter((link) => isNamed(link, only)),
+    all.filter((link) => !isNamed(link, only)),
+  ];
+  return allowed
+    .map((link) => (isShared(link, others) ? { ...link, broadcast: LIMITED_BROADCAST } : link))
+    .sort((a, b) => Number(b.internal) - Number(a.internal))
+    .slice(0, MAX_LINKS);
+}
+
+/** The link on whose network an address is, or undefined: then it came through a router, or is forged. */
+export function linkTo(address: string, links: readonly Link[]): Link | undefined {
+  const number = toNumber(address);
+  if (number === undefined) return undefined;
+  return links.find((link) => {
+    const hosts = hostMask(link.prefix);
+    const ours = toNumber(link.address) ?? 0;
+    if ((number | hosts) !== (ours | hosts)) return false;
+    // The first and last address of a network are nobody's.
+    return link.prefix > 30 || ((number & hosts) !== 0 && (number & hosts) >>> 0 !== hosts);
+  });
+}
+
+/** Whether an address is on the network of one of the links. */
+export function onLink(address: string, links: readonly Link[]): boolean {
+  return linkTo(address, links) !== undefined;
+}
+
+function linkOf(name: string, info: NetworkInterfaceInfo): Link | undefined {
+  const { address, netmask, internal } = info;
+  const prefix = prefixOf(netmask);
+  if (info.family !== 'IPv4' || prefix === undefined || toNumber(address) === undefined) return undefined;
+  if (internal && !address.startsWith('127.')) return undefined;
+  return { interface: name, address, prefix, broadcast: broadcastAddress(address, netmask), internal };
+}
+
+function isNamed(link: Link, only: readonly string[]): boolean {
+  return (
+    only.length === 0 || only.includes(link.interface) || only.includes(link.interface.replace(/:.*$/, ''))
+  );
+}
+
+/** The system would send the directed broadcast of a network it has two interfaces on through either. */
+function isShared(link: Link, others: readonly Link[]): boolean {
+  return others.some((other) => other.broadcast === link.broadcast);
+}
+
+function prefixOfBits(bits: string | undefined): number | undefined {
+  return bits !== undefined && /^\d{1,2}$/.test(bits) && Number(bits) <= 32 ? Number(bits) : undefined;
+}

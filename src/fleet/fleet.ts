@@ -1,0 +1,201 @@
+import type { Agent } from 'node:http';
+import { type Cancel, type Clock, sleep } from '../clock.ts';
+import type { Sighting } from '../discovery/sighting.ts';
+import { reasonOf } from '../errors.ts';
+import type { FleetEvent } from './events.ts';
+import { type Identity, identify } from './identify.ts';
+import { Member } from './member.ts';
+import type { ServerFacts } from './pool.ts';
+import { type Address, Registry } from './registry.ts';
+import type { VerdictEvent } from './verdict-rules.ts';
+
+export interface FleetOptions {
+  /** A server with this id is not followed; undefined where none would be ourselves. */
+  readonly ownDeviceId: string | undefined;
+  readonly clock: Clock;
+  readonly agent: Agent;
+  readonly connectTimeoutMs: number;
+  readonly emit: (event: FleetEvent) => void;
+}
+
+/** Leases are looked through this often, ms. */
+const EXPIRE_EVERY_MS = 500;
+/** An address that does not say who it is gets asked again after these, ms; the last repeats. */
+const IDENTIFY_AGAIN_MS = [100, 250, 500, 1000, 2000, 4000];
+const IDENTIFY_LIMIT_MS = 5000;
+
+/** The servers this process knows: who is there (registry), who answers and what they hold (members). */
+export class Fleet implements Disposable {
+  readonly #options: FleetOptions;
+  readonly #registry: Registry;
+  readonly #members = new Map<string, Member>();
+  readonly #identifying = new Map<string, string>();
+  readonly #listeners = new Set<() => void>();
+  readonly #over = new AbortController();
+  readonly #stopExpiry: Cancel;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#registry = new Registry(options);
+    this.#stopExpiry = options.clock.every(EXPIRE_EVERY_MS, () => this.#expire());
+  }
+
+  /** The `onSighting` of every discovery source. */
+  sight = (sighting: Sighting): void => {
+    if (this.#over.signal.aborted) return;
+    const address = this.#registry.sight(sighting);
+    if (!address) return;
+    if (sighting.deviceId && address.identity && sighting.deviceId !== address.identity.deviceId) {
+      this.#forget(address);
+    }
+    const member = address.identity && this.#members.get(address.identity.deviceId);
+    if (sighting.leaseMs <= 0) member?.watch.refresh();
+    else if (!address.identity && !this.#identifying.has(address.url)) void this.#identify(address);
+    else if (member && member.verdict.state !== 'reliable') member.watch.refresh();
+  };
+
+  /** Facts of every known server, most recently joined last. */
+  servers(): readonly ServerFacts[] {
+    return [...this.#members.values()].map((member) => member.facts());
+  }
+
+  /**
+   * Addresses that are claimed and that nobody has answered from yet, with the reason. That this machine has no
+   * Ollama of its own is nothing to tell.
+   */
+  unanswered(): readonly { url: string; name?: string; sources: readonly string[]; reason: string }[] {
+    return this.#registry
+      .addresses()
+      .filter((address) => !address.identity && !address.claims.has('local'))
+      .map((address) => {
+        const name = [...address.claims.values()].find((claim) => claim.name)?.name;
+        const reason = this.#identifying.get(address.url) || 'not asked yet';
+        return { url: address.url, ...(name && { name }), sources: [...address.claims.keys()], reason };
+      });
+  }
+
+  /** Tells the verdict of a server what happened there. */
+  judge(deviceId: string, event: VerdictEvent): void {
+    this.#members.get(deviceId)?.judge(event);
+  }
+
+  /** See `Watch.attend`; a server that has left is reported gone at once. */
+  attend(deviceId: string, onGone: (reason: string) => void): Cancel {
+    const member = this.#members.get(deviceId);
+    if (member) return member.attend(onGone);
+    onGone('the server has left');
+    return () => {};
+  }
+
+  /** See `Watch.heard`. */
+  heard(deviceId: string): void {
+    this.#members.get(deviceId)?.watch.heard();
+  }
+
+  /** Reads lists and probes again at once: of one server, or of all after a wake from sleep. */
+  refresh(deviceId?: string): void {
+    for (const member of this.#members.values()) {
+      if (deviceId === undefined || member.deviceId === deviceId) member.watch.refresh();
+    }
+  }
+
+  /** Calls `listener` after every change that a decision could see, until the returned function is called. */
+  onChange(listener: () => void): Cancel {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async #identify(address: Address): Promise<void> {
+    const { clock, connectTimeoutMs } = this.#options;
+    const { signal } = this.#over;
+    const { url } = address;
+    let told = '';
+    for (let round = 0; !signal.aborted && this.#registry.addresses().includes(address); round += 1) {
+      this.#identifying.set(url, told);
+      try {
+        const identity = await identify(url, {
+          clock,
+          connectTimeoutMs,
+          timeoutMs: IDENTIFY_LIMIT_MS,
+          signal,
+        });
+        this.#identifying.delete(url);
+        if (signal.aborted) return;
+        if (this.#registry.identified(address, identity)) this.#welcome(address, identity);
+        else if (identity.deviceId === this.#options.ownDeviceId) {
+          const reason = 'it is this ollana itself';
+          this.#options.emit({ type: 'address-refused', url, reason, sources: [...address.claims.keys()] });
+        }
+        return;
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (reason !== told && !signal.aborted)
+          this.#options.emit({ type: 'address-refused', url, reason, sources: [...address.claims.keys()] });
+        told = reason;
+        this.#identifying.set(url, told);
+      }
+      const again = IDENTIFY_AGAIN_MS[Math.min(round, IDENTIFY_AGAIN_MS.length - 1)] ?? 1000;
+      await sleep(clock, again, signal);
+    }
+    this.#identifying.delete(url);
+  }
+
+  #welcome(address: Address, identity: Identity): void {
+    const known = this.#members.get(identity.deviceId);
+    if (known) {
+      known.addAddress(address);
+      known.watch.refresh();
+      return;
+    }
+    const { clock, agent, emit } = this.#options;
+    const member = new Member({
+      identity,
+      address,
+      clock,
+      agent,
+      onVerdict: ({ verdict }) => {
+        const { deviceId, name, url } = member.facts();
+        emit({ type: 'verdict-changed', deviceId, name, url, verdict });
+      },
+      onChange: () => this.#changed(),
+    });
+    this.#members.set(identity.deviceId, member);
+    member.watch.start();
+    const { deviceId, name, url, kind, sources } = member.facts();
+    emit({ type: 'server-joined', deviceId, name, url, kind, source: sources[0] ?? 'unknown' });
+    this.#changed();
+  }
+
+  #expire(): void {
+    const gone = this.#registry.expire((address, sinceMs) => {
+      const member = address.identity && this.#members.get(address.identity.deviceId);
+      return !member || member.watch.goneAt >= sinceMs || member.url !== address.url;
+    });
+    for (const address of gone) this.#forget(address);
+  }
+
+  /** Takes an address from whoever had it: it is gone, or another device has moved in. */
+  #forget(address: Address): void {
+    const { url, identity } = address;
+    delete address.identity;
+    const member = identity && this.#members.get(identity.deviceId);
+    if (!member || member.removeAddress(url)) return;
+    const { deviceId, name } = member.facts();
+    this.#members.delete(deviceId);
+    member[Symbol.dispose]();
+    this.#options.emit({ type: 'server-left', deviceId, name, url });
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort();
+    this.#stopExpiry();
+    for (const member of this.#members.values()) member[Symbol.dispose]();
+    this.#members.clear();
+    this.#listeners.clear();
+  }
+}

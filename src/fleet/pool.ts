@@ -1,0 +1,33 @@
+import type { PsRow, TagRow } from '../ollama/lists.ts';
+import type { Verdict } from './verdict-rules.ts';
+
+/** `local` is this machine's own Ollama, which a client uses only when nothing else can. */
+export type ServerKind = 'ollana' | 'ollama' | 'local';
+
+/** What is known of one server at one moment. */
+export interface ServerFacts {
+  readonly deviceId: string;
+  readonly name: string;
+  /** Base URL in use, without a trailing slash. */
+  readonly url: string;
+  readonly kind: ServerKind;
+  readonly sources: readonly string[];
+  readonly verdict: Verdict;
+  readonly version: string | undefined;
+  /** Undefined until a list has been read; then the last one read. */
+  readonly tags: readonly TagRow[] | undefined;
+  readonly ps: readonly PsRow[] | undefined;
+  /** Keys of `modelKey`. */
+  readonly modelKeys: ReadonlySet<string>;
+  readonly loadedKeys: ReadonlySet<string>;
+  /** Round trip of the last passed probe, ms. */
+  readonly latencyMs: number | null;
+}
+
+export interface PoolServer extends ServerFacts {
+  /** Requests that this process has running there. */
+  readonly inFlight: number;
+}
+
+/** Immutable: what a decision sees. */
+export type Pool = readonly PoolServer[];

@@ -1,0 +1,83 @@
+import type { Clock } from '../clock.ts';
+import type { Sighting } from '../discovery/sighting.ts';
+import type { Identity } from './identify.ts';
+
+/** One address of a server and who claims it. */
+export interface Address {
+  readonly url: string;
+  /** Source name -> what it said. */
+  readonly claims: Map<string, { expiresAt: number; name?: string }>;
+  identity?: Identity;
+}
+
+/** A claimed address beyond this many is ignored: a LAN has dozens, a flood of forged replies thousands. */
+const MAX_ADDRESSES = 1024;
+
+/**
+ * Membership: which addresses are claimed, by whom, until when, and which device each belongs to. It owns the
+ * leases and nothing else; whoever holds the identity of an address tells it through `identified`.
+ */
+export class Registry {
+  readonly #addresses = new Map<string, Address>();
+  readonly #clock: Clock;
+  readonly #ownDeviceId: string | undefined;
+
+  constructor(options: { clock: Clock; ownDeviceId: string | undefined }) {
+    this.#clock = options.clock;
+    this.#ownDeviceId = options.ownDeviceId;
+  }
+
+  /**
+   * Takes a sighting in and returns the address it is about, or undefined when it is not to be followed. A
+   * lease of 0 (goodbye) lets that source's claim run out now.
+   */
+  sight(sighting: Sighting): Address | undefined {
+    if (sighting.deviceId !== undefined && sighting.deviceId === this.#ownDeviceId) return undefined;
+    const now = this.#clock.now();
+    const known = this.#addresses.get(sighting.url);
+    if (sighting.leaseMs <= 0) {
+      const claim = known?.claims.get(sighting.source);
+      if (claim) claim.expiresAt = Math.min(claim.expiresAt, now);
+      return known;
+    }
+    if (!known && this.#addresses.size >= MAX_ADDRESSES) return undefined;
+    const address = known ?? { url: sighting.url, claims: new Map() };
+    const name = sighting.name ?? address.claims.get(sighting.source)?.name;
+    address.claims.set(sighting.source, { expiresAt: now + sighting.leaseMs, ...(name && { name }) });
+    this.#addresses.set(sighting.url, address);
+    return address;
+  }
+
+  /** Notes who lives at an address; an address of our own is forgotten. Returns whether it is still wanted. */
+  identified(address: Address, identity: Identity): boolean {
+    if (identity.deviceId === this.#ownDeviceId) {
+      this.#addresses.delete(address.url);
+      return false;
+    }
+    address.identity = identity;
+    return this.#addresses.get(address.url) === address;
+  }
+
+  /**
+   * Drops the claims that ran out where `failedSince` says that the address has failed a probe since then (or
+   * never answered at all), and the addresses left without any claim, which it returns. A network that eats
+   * broadcasts, or a forged goodbye, does not make a server disappear that still answers.
+   */
+  expire(failedSince: (address: Address, sinceMs: number) => boolean): readonly Address[] {
+    const now = this.#clock.now();
+    const gone: Address[] = [];
+    for (const address of this.#addresses.values()) {
+      for (const [source, claim] of address.claims) {
+        if (claim.expiresAt <= now && failedSince(address, claim.expiresAt)) address.claims.delete(source);
+      }
+      if (address.claims.size > 0) continue;
+      this.#addresses.delete(address.url);
+      gone.push(address);
+    }
+    return gone;
+  }
+
+  addresses(): readonly Address[] {
+    return [...this.#addresses.values()];
+  }
+}

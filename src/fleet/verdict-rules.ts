@@ -1,0 +1,53 @@
+/**
+ * The three states of a server and what moves between them. A server that failed is tried again only when
+ * nothing better is left, and each such server gets its turn before any gets a second. Pure.
+ */
+
+export type VerdictState = 'reliable' | 'unreliable' | 'second-chance';
+
+/** Where a failure happened: `dial` = nobody answered, `stream` = an answer broke off, `status` = it said so itself. */
+export type FailureCause = 'dial' | 'stream' | 'status';
+
+export type Verdict =
+  | { readonly state: 'reliable'; readonly sinceMs: number }
+  | {
+      readonly state: 'unreliable' | 'second-chance';
+      readonly sinceMs: number;
+      readonly cause: FailureCause;
+      readonly reason: string;
+    };
+
+export type VerdictEvent =
+  | { readonly type: 'attempt-failed'; readonly cause: FailureCause; readonly reason: string }
+  | { readonly type: 'completed' }
+  | { readonly type: 'probe-failed'; readonly reason: string }
+  | { readonly type: 'probe-passed' }
+  /** Every failed server has had its turn: all may be tried again. */
+  | { readonly type: 'turns-over' };
+
+/**
+ * The verdict after `event`, or the same object when nothing changed. Only a completed stream, or a passed
+ * probe after nobody had answered, makes a server reliable again: one that fails in mid-stream every time
+ * answers probes all along.
+ */
+export function nextVerdict(verdict: Verdict, event: VerdictEvent, atMs: number): Verdict {
+  switch (event.type) {
+    case 'completed':
+      return verdict.state === 'reliable' ? verdict : { state: 'reliable', sinceMs: atMs };
+    case 'attempt-failed': {
+      const state = verdict.state === 'reliable' ? 'unreliable' : 'second-chance';
+      return { state, sinceMs: atMs, cause: event.cause, reason: event.reason };
+    }
+    case 'probe-failed':
+      if (verdict.state === 'reliable') {
+        return { state: 'unreliable', sinceMs: atMs, cause: 'dial', reason: event.reason };
+      }
+      return verdict.cause === 'dial' ? verdict : { ...verdict, cause: 'dial', reason: event.reason };
+    case 'probe-passed':
+      return verdict.state !== 'reliable' && verdict.cause === 'dial'
+        ? { state: 'reliable', sinceMs: atMs }
+        : verdict;
+    case 'turns-over':
+      return verdict.state === 'second-chance' ? { ...verdict, state: 'unreliable', sinceMs: atMs } : verdict;
+  }
+}

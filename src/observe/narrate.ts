@@ -1,0 +1,72 @@
+import type { DiscoveryNotice } from '../discovery/notice.ts';
+import type { FleetEvent } from '../fleet/events.ts';
+import type { ProxyEvent } from '../proxy/events.ts';
+import type { Log } from './log.ts';
+
+/** Puts what happens in the fleet into the log, one line a change. */
+export function narrateFleet(log: Log): (event: FleetEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'server-joined':
+        return log.info('server found', {
+          server: event.name,
+          url: event.url,
+          kind: event.kind,
+          source: event.source,
+        });
+      case 'server-left':
+        return log.info('server gone', { server: event.name, url: event.url });
+      case 'verdict-changed': {
+        const { name, url, verdict } = event;
+        if (verdict.state === 'reliable') return log.info('server reliable again', { server: name, url });
+        const fields = { server: name, url, cause: verdict.cause, reason: verdict.reason };
+        // That it is away has been said; each further turn it gets would say it again.
+        if (verdict.state === 'second-chance') return log.debug('server failed its second chance', fields);
+        return log.warn('server unreliable', fields);
+      }
+      case 'address-refused':
+        // A laptop without an Ollama of its own is the usual case.
+        if (event.sources.includes('local'))
+          return log.debug('no Ollama on this machine', { url: event.url, reason: event.reason });
+        return log.warn('address does not answer as a server', { url: event.url, reason: event.reason });
+    }
+  };
+}
+
+/** Puts requests into the log: one line each, attempts that failed besides. */
+export function narrateProxy(log: Log): (event: ProxyEvent) => void {
+  return (event) => {
+    if (event.type === 'attempt-ended') {
+      if (event.outcome.type !== 'failed') return;
+      const { id, attempt, server, outcome } = event;
+      const fields = { id, attempt, server, cause: outcome.cause, reason: outcome.reason };
+      return event.model === undefined
+        ? log.debug('attempt failed', fields)
+        : log.warn('attempt failed', fields);
+    }
+    const { type: _type, ...facts } = event;
+    const fields = {
+      ...facts,
+      queueMs: rounded(facts.queueMs),
+      firstByteMs: rounded(facts.firstByteMs),
+      durationMs: rounded(facts.durationMs),
+    };
+    // Lists are polled by every open page and probes by every peer; what ran a model is what people look for.
+    if (event.model === undefined)
+      return log.debug(event.outcome === 'failed' ? 'request failed' : 'request', fields);
+    if (event.outcome === 'failed') return log.warn('request failed', fields);
+    return log.info('request', fields);
+  };
+}
+
+/** Puts what discovery notices into the log. */
+export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
+  return ({ type, ...fields }) => {
+    if (type === 'links-changed') return log.info('network interfaces in use', fields);
+    return log.warn(`discovery: ${type}`, fields);
+  };
+}
+
+function rounded(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 10) / 10;
+}

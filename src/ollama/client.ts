@@ -1,0 +1,109 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { Clock } from '../clock.ts';
+import { OllanaError } from '../errors.ts';
+
+export interface FetchOptions {
+  readonly clock: Clock;
+  /** Limit for the TCP (and TLS) handshake, ms. */
+  readonly connectTimeoutMs: number;
+  /** Limit for the whole exchange, ms. */
+  readonly timeoutMs: number;
+  /** Reuse connections through this agent; without one a fresh connection is made, which tests the path. */
+  readonly agent?: http.Agent;
+  readonly signal?: AbortSignal;
+  /** Extra request headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Fetched {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+/** Lists of a server with hundreds of models are a few hundred kB; a hostile server gets no further. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+/**
+ * GETs a small document from a server: probes and lists, never a request of an app. Rejects with
+ * `OLLANA_DIAL_FAILED` when no connection came about, `OLLANA_UPSTREAM_SILENT` when no whole answer came
+ * within `timeoutMs`, `OLLANA_UPSTREAM_FAILED` for any other break; an abort rejects as the latter.
+ */
+export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched> {
+  return new Promise((resolve, reject) => {
+    let connected = false;
+    const secure = url.startsWith('https:');
+    const request = (secure ? https : http).request(url, {
+      agent: options.agent ?? false,
+      headers: { accept: 'application/json', ...options.headers },
+      ...(options.signal && { signal: options.signal }),
+    });
+    const stopDial = options.clock.after(options.connectTimeoutMs, () =>
+      request.destroy(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
+    );
+    const stopWhole = options.clock.after(options.timeoutMs, () => {
+      settle(() =>
+        reject(
+          new OllanaError('OLLANA_UPSTREAM_SILENT', `no answer from ${url} within ${options.timeoutMs} ms`),
+        ),
+      );
+      request.destroy();
+    });
+    const settle = (how: () => void) => {
+      stopDial();
+      stopWhole();
+      how();
+    };
+    request.on('socket', (socket) => {
+      const up = () => {
+        connected = true;
+        stopDial();
+      };
+      if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', up);
+      else up();
+    });
+    request.on('error', (cause) => {
+      const code = connected ? 'OLLANA_UPSTREAM_FAILED' : 'OLLANA_DIAL_FAILED';
+      settle(() => reject(new OllanaError(code, cause.message, { cause })));
+    });
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MAX_BODY_BYTES) request.destroy(new Error(`answer larger than ${MAX_BODY_BYTES} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('end', () =>
+        settle(() =>
+          resolve({
+            status: response.statusCode ?? 0,
+            contentType: String(response.headers['content-type'] ?? ''),
+            body: Buffer.concat(chunks),
+          }),
+        ),
+      );
+      response.on('error', (cause) =>
+        settle(() => reject(new OllanaError('OLLANA_UPSTREAM_FAILED', cause.message, { cause }))),
+      );
+    });
+    request.end();
+  });
+}
+
+/** The JSON object in a 200 answer of `fetchSmall`; rejects with `OLLANA_UPSTREAM_FAILED` for anything else. */
+export async function fetchJson(url: string, options: FetchOptions): Promise<Record<string, unknown>> {
+  const { status, body } = await fetchSmall(url, options);
+  if (status !== 200) throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${url} answered ${status}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${url} did not answer JSON`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${url} did not answer a JSON object`);
+  }
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,39 @@
+import type { Outcome } from '../routing/router.ts';
+
+/** What the proxy tells whoever observes it. No event carries a prompt, an answer or a header. */
+export type ProxyEvent =
+  | {
+      readonly type: 'attempt-ended';
+      readonly id: string;
+      readonly attempt: number;
+      /** As the client spelled it. */
+      readonly model: string | undefined;
+      readonly server: string;
+      readonly url: string;
+      /** Why this server was chosen. */
+      readonly reason: string;
+      readonly outcome: Outcome;
+    }
+  | {
+      readonly type: 'request-ended';
+      readonly id: string;
+      readonly method: string;
+      readonly path: string;
+      readonly client: string;
+      readonly model: string | undefined;
+      /** Name of the server that answered; undefined when none did. */
+      readonly server: string | undefined;
+      /** Why that server was chosen. */
+      readonly reason: string | undefined;
+      /** Status the client saw; undefined when it left before there was one. */
+      readonly status: number | undefined;
+      readonly outcome: 'completed' | 'client-left' | 'failed' | 'refused';
+      readonly error: string | undefined;
+      readonly attempts: number;
+      /** Time without a server to send to, ms. */
+      readonly queueMs: number;
+      /** From the request's arrival to the first byte of the answer, ms. */
+      readonly firstByteMs: number | undefined;
+      readonly durationMs: number;
+      readonly bytes: number;
+    };

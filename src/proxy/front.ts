@@ -1,0 +1,145 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../clock.ts';
+import { OllanaError } from '../errors.ts';
+import { pathOf } from '../ollama/routes.ts';
+import { type Exposure, judgeExposure } from '../server/exposure.ts';
+import type { Aggregator } from './aggregate.ts';
+import { answerError } from './error-answer.ts';
+import type { ProxyEvent } from './events.ts';
+import { type Exchange, openExchange } from './exchange.ts';
+import type { Forwarder } from './forward.ts';
+import { type GuardOptions, passGuard } from './guard.ts';
+
+export interface FrontOptions {
+  readonly clock: Clock;
+  readonly guard: GuardOptions;
+  readonly forwarder: Forwarder;
+  /** Merges lists over servers; absent where there is one server, whose own lists are the answer. */
+  readonly aggregator: Aggregator | undefined;
+  /** What peers may have; undefined where peers are not served at all. */
+  readonly exposure: Exposure | undefined;
+  /** ollana's own paths; returns whether it has answered. */
+  readonly own: (exchange: Exchange) => boolean;
+  readonly via: string;
+  /** Whether the daemon is shutting down. */
+  readonly draining: () => boolean;
+  readonly emit: (event: ProxyEvent) => void;
+}
+
+/** Where a request enters: guard, then ollana's own paths, exposure, and to a server. */
+export class Front {
+  readonly #options: FrontOptions;
+  #open = 0;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+  }
+
+  /** Requests for servers that have not ended. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The `request` listener of the HTTP server. Never throws. */
+  handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const exchange = openExchange(request, response, this.#options.clock.now());
+    response.on('error', () => {}); // 'close' follows and is what counts.
+    response.once('close', () => this.#report(exchange));
+    if (!passGuard(this.#options.guard, exchange) || this.#options.own(exchange)) return;
+    this.#open += 1;
+    response.once('close', () => {
+      this.#open -= 1;
+    });
+    this.#route(exchange).catch((error: unknown) => answerError(exchange, error));
+  };
+
+  async #route(exchange: Exchange): Promise<void> {
+    const { via, draining, exposure, aggregator, forwarder } = this.#options;
+    if (draining()) {
+      throw new OllanaError('OLLANA_DRAINING', 'this ollana is shutting down', {
+        status: 503,
+        retryAfterS: 1,
+      });
+    }
+    if (exchange.request.headers.via?.includes(via)) {
+      throw new OllanaError(
+        'OLLANA_LOOP',
+        'this request has been here already: two ollanas name each other as servers',
+        {
+          status: 508,
+        },
+      );
+    }
+    if (exposure && !exchange.fromHere && !this.#admit(exchange, exposure)) return;
+    if (aggregator && exchange.route.class === 'liveness')
+      return answerText(exchange, 200, 'Ollama is running');
+    if (aggregator && exchange.route.class === 'aggregate') return aggregator.answer(exchange);
+    return forwarder.forward(exchange);
+  }
+
+  /** Whether a peer's request may go on; otherwise it has been answered, or an error says why not. */
+  #admit(exchange: Exchange, exposure: Exposure): boolean {
+    const verdict = judgeExposure(exchange.route, pathOf(exchange.target), exposure);
+    if (verdict.type === 'refused') {
+      throw new OllanaError(
+        'OLLANA_NOT_ALLOWED',
+        `${verdict.why}, so it is refused from other machines; ${verdict.remedy}`,
+        {
+          status: 403,
+        },
+      );
+    }
+    if (verdict.type === 'absent') {
+      answerText(exchange, verdict.status, verdict.text);
+      return false;
+    }
+    return true;
+  }
+
+  #report(exchange: Exchange): void {
+    const { clock, emit } = this.#options;
+    const { response, startedAt, firstByteAt, error } = exchange;
+    const whole = response.writableFinished;
+    const outcome =
+      error === undefined
+        ? whole
+          ? 'completed'
+          : 'client-left'
+        : whole && response.statusCode >= 400 && response.statusCode < 500
+          ? 'refused'
+          : 'failed';
+    emit({
+      type: 'request-ended',
+      id: exchange.id,
+      method: exchange.method,
+      path: pathOf(exchange.target),
+      client: exchange.request.socket.remoteAddress ?? '',
+      model: exchange.model,
+      server: exchange.server,
+      reason: exchange.reason,
+      status: response.headersSent ? response.statusCode : undefined,
+      outcome,
+      error,
+      attempts: exchange.attempts,
+      queueMs: exchange.queueMs,
+      firstByteMs: firstByteAt === undefined ? undefined : firstByteAt - startedAt,
+      durationMs: clock.now() - startedAt,
+      bytes: exchange.bytes,
+    });
+  }
+}
+
+/** Plain text as Ollama's router answers it. */
+export function answerText(exchange: Exchange, status: number, text: string): void {
+  const headers = [...exchange.extraHeaders, 'Content-Type', 'text/plain; charset=utf-8'];
+  exchange.response.writeHead(status, [...headers, 'Content-Length', String(Buffer.byteLength(text))]);
+  exchange.response.end(exchange.method === 'HEAD' ? undefined : text);
+}
+
+/** JSON of ollana's own. */
+export function answerJson(exchange: Exchange, status: number, value: unknown): void {
+  const body = JSON.stringify(value);
+  const headers = [...exchange.extraHeaders, 'Content-Type', 'application/json; charset=utf-8'];
+  exchange.response.writeHead(status, [...headers, 'Content-Length', String(Buffer.byteLength(body))]);
+  exchange.response.end(exchange.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,56 @@
+import { isIP } from 'node:net';
+import { isAllowedHost, type OwnNames } from '../security/host-rules.ts';
+import { judgeOrigin, PREFLIGHT_HEADERS } from '../security/origin-rules.ts';
+import type { Exchange } from './exchange.ts';
+
+export interface GuardOptions {
+  /** Read for each request: addresses come and go. */
+  readonly own: () => OwnNames;
+  /** The user's extra origins. */
+  readonly origins: readonly string[];
+}
+
+/**
+ * Keeps web pages of others out, by Ollama's own rules and before anything else: a foreign Origin (a page that
+ * posts to localhost), then a foreign Host (a name rebound to this machine). Returns whether the request may go
+ * on; otherwise it has been answered: 403 without a body, or 204 to a preflight.
+ */
+export function passGuard({ own, origins }: GuardOptions, exchange: Exchange): boolean {
+  const { request, response } = exchange;
+  const { origin, host = '' } = request.headers;
+  const verdict = judgeOrigin(origin, host, origins);
+  if (verdict === 'refused')
+    return refuse(exchange, `Origin ${origin} is not allowed (OLLANA_ORIGINS adds one)`);
+  if (verdict === 'allowed' && origin !== undefined) {
+    const all = origins.includes('*');
+    exchange.extraHeaders.push('Access-Control-Allow-Origin', all ? '*' : origin);
+    if (!all) exchange.extraHeaders.push('Vary', 'Origin');
+    if (exchange.method === 'OPTIONS') {
+      const vary = ['Vary', 'Access-Control-Request-Method', 'Vary', 'Access-Control-Request-Headers'];
+      const preflight = Object.entries(PREFLIGHT_HEADERS).flat();
+      response.writeHead(204, [...exchange.extraHeaders, ...vary, ...preflight]);
+      response.end();
+      return false;
+    }
+  }
+  if (!isAllowedHost(host, own())) return refuse(exchange, `Host ${host} does not name this machine`);
+  // Asked by an address, Ollama has its router answer: 405, or 404 where there is no such path.
+  if (exchange.method === 'OPTIONS' && !isAddress(host)) {
+    response.writeHead(204);
+    response.end();
+    return false;
+  }
+  return true;
+}
+
+/** Whether a Host header is a literal address, with or without a port. */
+function isAddress(host: string): boolean {
+  return isIP(host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')) !== 0;
+}
+
+function refuse(exchange: Exchange, why: string): false {
+  exchange.error = why;
+  exchange.response.writeHead(403, [...exchange.extraHeaders, 'Content-Length', '0']);
+  exchange.response.end();
+  return false;
+}

@@ -1,0 +1,39 @@
+/** Enough of a stream's end to hold its last events; a single longer chunk is kept whole. */
+const KEEP_BYTES = 8 * 1024;
+
+const LINE_END = 0x0a;
+
+/**
+ * Remembers the end of a stream, unparsed. It copies, since chunks that are kept by reference outlive the young
+ * generation, and moving 150 of them for each stream costs more than copying their few bytes.
+ */
+export class Tail {
+  #kept = Buffer.alloc(0);
+  #used = 0;
+
+  push(chunk: Buffer): void {
+    const { length } = chunk;
+    if (this.#used + length > this.#kept.length) this.#makeRoom(length);
+    this.#kept.set(chunk, this.#used);
+    this.#used += length;
+  }
+
+  /** Whether the last byte was something else than a line end. */
+  get open(): boolean {
+    return this.#used > 0 && this.#kept[this.#used - 1] !== LINE_END;
+  }
+
+  /** At least the last 8 kB as text, or all of it. */
+  text(): string {
+    return this.#kept.toString('utf8', 0, this.#used);
+  }
+
+  #makeRoom(bytes: number): void {
+    const keep = Math.min(this.#used, Math.max(0, KEEP_BYTES - bytes));
+    const last = this.#kept.subarray(this.#used - keep, this.#used);
+    const size = Math.max(2 * KEEP_BYTES, keep + bytes);
+    if (size === this.#kept.length) this.#kept.set(last);
+    else this.#kept = Buffer.concat([last], size);
+    this.#used = keep;
+  }
+}

@@ -1,0 +1,193 @@
+import http, {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http';
+import https from 'node:https';
+import { createRequire } from 'node:module';
+import { Readable } from 'node:stream';
+import util from 'node:util';
+import type Server from 'http-proxy';
+import type { Cancel, Clock } from '../clock.ts';
+
+/** One request to one server. */
+export interface Dispatch {
+  /** Base URL of the server; a path in it is put before `target`. */
+  readonly url: string;
+  readonly method: string;
+  /** Path and query exactly as they are to appear on the wire. */
+  readonly target: string;
+  readonly headers: OutgoingHttpHeaders;
+  /** A stream is opened when there is a connection: of a failed dial nothing is lost. */
+  readonly body: Buffer | (() => Readable);
+  /** On a connection of its own: one kept may have been closed by the server, and this cannot be repeated. */
+  readonly fresh: boolean;
+  /** The client's response: when it closes early, the request to the server is closed at once. */
+  readonly client: ServerResponse;
+}
+
+/** How far a request got. */
+export type Arrival =
+  | { readonly stage: 'answered'; readonly response: IncomingMessage }
+  /** `dial`: no connection, nothing was sent. `sent`: broke off before any byte of an answer. */
+  | { readonly stage: 'dial' | 'sent'; readonly error: Error; readonly reused: boolean };
+
+export interface Sending {
+  readonly arrival: Promise<Arrival>;
+  /** Closes the connection to the server at once, whatever stage it is in. */
+  destroy(reason: Error): void;
+}
+
+/** Idle connections kept per server: more than a laptop's apps use side by side. */
+const MAX_IDLE_CONNECTIONS = 32;
+const KEPT = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, noDelay: true };
+
+/**
+ * http-proxy calls `util._extend`, which warns (DEP0060) on Node >= 22; while it loads it is given the function
+ * that `_extend` was an early form of.
+ */
+function loadHttpProxy(): typeof Server {
+  const holder = util as unknown as { _extend: unknown };
+  const original = holder._extend;
+  holder._extend = Object.assign;
+  try {
+    return createRequire(import.meta.url)('http-proxy') as typeof Server;
+  } finally {
+    holder._extend = original;
+  }
+}
+
+/** What http-proxy is given as the body where the body waits for the connection. */
+const PIPED_LATER = { pipe: () => {} } as unknown as Readable;
+
+/** What http-proxy takes for the incoming request: only what it reads. */
+class Outgoing extends Readable {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: OutgoingHttpHeaders;
+  /** http-proxy drops a reset without a word when this says `destroyed`; here every failure is told. */
+  readonly socket = { destroyed: false };
+  readonly onRequest: (request: ClientRequest) => void;
+  readonly onAnswer: (response: IncomingMessage) => void;
+  #body: Buffer | undefined;
+
+  constructor(dispatch: Dispatch, on: { request(r: ClientRequest): void; answer(r: IncomingMessage): void }) {
+    super();
+    this.method = dispatch.method;
+    this.url = dispatch.target;
+    this.headers = dispatch.headers;
+    this.onRequest = on.request;
+    this.onAnswer = on.answer;
+    this.#body = dispatch.body instanceof Buffer ? dispatch.body : undefined;
+  }
+
+  override _read(): void {
+    if (this.#body?.length) this.push(this.#body);
+    this.#body = undefined;
+    this.push(null);
+  }
+}
+
+/** Sends requests to servers over kept-alive connections. The only user of http-proxy. */
+export class Transport implements Disposable {
+  readonly agent = new http.Agent(KEPT);
+  readonly #secureAgent = new https.Agent(KEPT);
+  // Not `keepAlive: false`: that says "Connection: close", and a server that answers before the end of an upload
+  // would then close at once and lose its answer.
+  readonly #freshAgent = Object.assign(new http.Agent(KEPT), { keepSocketAlive: () => false });
+  readonly #freshSecureAgent = Object.assign(new https.Agent(KEPT), { keepSocketAlive: () => false });
+  readonly #proxy: Server;
+  readonly #clock: Clock;
+  readonly #connectTimeoutMs: number;
+
+  constructor(options: { clock: Clock; connectTimeoutMs: number }) {
+    this.#clock = options.clock;
+    this.#connectTimeoutMs = options.connectTimeoutMs;
+    this.#proxy = loadHttpProxy().createProxyServer({});
+    this.#proxy.on('proxyReq', (request, outgoing) => (outgoing as unknown as Outgoing).onRequest(request));
+    this.#proxy.on('proxyRes', (response, outgoing) => (outgoing as unknown as Outgoing).onAnswer(response));
+  }
+
+  /** Starts a request. `arrival` never rejects; after `answered`, errors show on the response itself. */
+  send(dispatch: Dispatch): Sending {
+    let request: ClientRequest | undefined;
+    let connected = false;
+    let killed: Error | undefined;
+    let stopDial: Cancel = () => {};
+    const destroy = (reason: Error) => {
+      killed ??= reason;
+      request?.destroy(reason);
+    };
+    const clientGone = () => {
+      if (!dispatch.client.writableFinished) destroy(new Error('the client left'));
+    };
+    dispatch.client.once('close', clientGone);
+
+    const arrival = new Promise<Arrival>((resolve) => {
+      const outgoing = new Outgoing(dispatch, {
+        request: (made) => {
+          request = made;
+          const base = new URL(dispatch.url);
+          // http-proxy folds double slashes and re-encodes; the path is the client's, to the byte.
+          if (!made.headersSent) made.path = base.pathname.replace(/\/$/, '') + dispatch.target;
+          if (killed) return void made.destroy(killed);
+          const up = () => {
+            connected = true;
+            stopDial();
+            if (typeof dispatch.body === 'function') dispatch.body().pipe(made);
+          };
+          if (!made.socket?.connecting) return up();
+          made.socket.once(base.protocol === 'https:' ? 'secureConnect' : 'connect', up);
+          stopDial = this.#clock.after(this.#connectTimeoutMs, () =>
+            destroy(new Error(`no connection within ${this.#connectTimeoutMs} ms`)),
+          );
+        },
+        answer: (response) => {
+          // http-proxy waits for 'end'; a connection that dies in mid-answer only has 'close'.
+          response.once('close', () => dispatch.client.removeListener('close', clientGone));
+          response.on('error', () => {}); // Told to whoever reads the response; must not be fatal meanwhile.
+          resolve({ stage: 'answered', response });
+        },
+      });
+      const failed = (error: Error) => {
+        stopDial();
+        dispatch.client.removeListener('close', clientGone);
+        const reused = request?.reusedSocket === true;
+        resolve({ stage: connected ? 'sent' : 'dial', error: killed ?? error, reused });
+      };
+      this.#proxy.web(
+        outgoing as unknown as IncomingMessage,
+        dispatch.client,
+        {
+          target: targetOf(dispatch.url),
+          agent: this.#agentFor(dispatch),
+          selfHandleResponse: true,
+          toProxy: true,
+          ...(typeof dispatch.body === 'function' && { buffer: PIPED_LATER }),
+        },
+        failed,
+      );
+      if (dispatch.client.destroyed) clientGone();
+    });
+    return { arrival, destroy };
+  }
+
+  #agentFor({ url, fresh }: Dispatch): http.Agent {
+    if (url.startsWith('https:')) return fresh ? this.#freshSecureAgent : this.#secureAgent;
+    return fresh ? this.#freshAgent : this.agent;
+  }
+
+  [Symbol.dispose](): void {
+    this.agent.destroy();
+    this.#secureAgent.destroy();
+    this.#freshAgent.destroy();
+    this.#freshSecureAgent.destroy();
+  }
+}
+
+function targetOf(url: string): { protocol: string; host: string; hostname: string; port: string } {
+  const { protocol, hostname, port } = new URL(url);
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  return { protocol, host: bare, hostname: bare, port };
+}

@@ -1,0 +1,59 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { BodyDecoder } from '../ollama/decode-body.ts';
+import { modelKey } from '../ollama/names.ts';
+import { type Peeked, peek } from '../ollama/peek.ts';
+import { pathOf, type Route } from '../ollama/routes.ts';
+import { isUnload } from '../ollama/unload.ts';
+
+/** What a request asks for, as far as choosing a server needs it. */
+export interface Asked {
+  /** The model as the client spelled it. */
+  readonly model: string | undefined;
+  readonly modelKey: string | undefined;
+  /** There is more in the body than could be looked through: it may name another model than the one found. */
+  readonly unread: boolean;
+  /** It asks for its model to be unloaded. */
+  readonly unloads: boolean;
+  /** The model that a copy or a create starts from. */
+  readonly source: string | undefined;
+}
+
+export interface AskInput {
+  readonly route: Route;
+  readonly target: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** `body` is only the beginning. */
+  readonly partly: boolean;
+  readonly decoder: BodyDecoder;
+}
+
+/**
+ * Reads what a request asks for out of its body (a form for transcriptions, JSON otherwise, compressed or not),
+ * or out of the path of `/v1/models/:model`. What cannot be read is left to the server to complain of. Never
+ * rejects.
+ */
+export async function askedFor({ route, target, headers, body, partly, decoder }: AskInput): Promise<Asked> {
+  const peeked = await peek(headers, body, decoder);
+  const model = route.path === '/v1/models/' ? lastPart(target) : peeked.model;
+  return {
+    model,
+    modelKey: model === undefined ? undefined : modelKey(model),
+    unread: peeked.unread || partly,
+    unloads: isUnload(pathOf(target), peeked),
+    source: textOf(peeked, 'source') ?? textOf(peeked, 'from'),
+  };
+}
+
+function textOf({ fields }: Peeked, field: string): string | undefined {
+  const value = fields.get(field);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function lastPart(target: string): string | undefined {
+  try {
+    return decodeURIComponent(pathOf(target).slice('/v1/models/'.length));
+  } catch {
+    return undefined; // A broken escape names no model; the server says so.
+  }
+}

@@ -1,0 +1,412 @@
+import { expect, test } from 'vitest';
+import { systemClock } from '../src/clock.ts';
+import { BeaconClient, type BeaconClientOptions } from '../src/discovery/beacon-client.ts';
+import { BeaconServer, type BeaconServerOptions } from '../src/discovery/beacon-server.ts';
+import type { Interfaces } from '../src/discovery/interfaces.ts';
+import type { DiscoveryNotice } from '../src/discovery/notice.ts';
+import { encodeQuery } from '../src/discovery/wire.ts';
+import { deviceId, freeUdpPort, LOOPBACK, ManualClock, rawSocket, Sightings } from './_beacon.ts';
+import { until } from './_deadline.ts';
+
+const LANA = '4c414e41';
+const ALL = '127.255.255.255';
+
+function client(port: number, options: Partial<BeaconClientOptions> = {}) {
+  const sightings = new Sightings();
+  const beacon = new BeaconClient({
+    port,
+    httpPort: 11435,
+    interfaces: [LOOPBACK],
+    clock: systemClock,
+    onSighting: sightings.add,
+    ...options,
+  });
+  return { beacon, sightings };
+}
+
+function server(port: number, options: Partial<BeaconServerOptions> = {}) {
+  return new BeaconServer({
+    port,
+    httpPort: 11435,
+    defaultHttpPort: 11435,
+    deviceId: deviceId('a'),
+    name: 'gpu1',
+    interfaces: [LOOPBACK],
+    clock: systemClock,
+    ...options,
+  });
+}
+
+test('a client finds a running server at once, with its device and name', async () => {
+  const port = await freeUdpPort();
+  await using gpu = server(port);
+  await gpu.start();
+  const { beacon, sightings } = client(port);
+  await using _ = beacon;
+  const startedAt = performance.now();
+  await beacon.start();
+  const seen = await sightings.waitFor((sighting) => sighting.deviceId === deviceId('a'));
+  expect(seen).toMatchObject({ source: 'udp', url: 'http://127.0.0.1:11435', name: 'gpu1', leaseMs: 15_000 });
+  expect(seen.at - startedAt).toBeLessThan(500);
+});
+
+test('a running client hears a server that starts later within 100 ms', async () => {
+  const port = await freeUdpPort();
+  const { beacon, sightings } = client(port);
+  await using _ = beacon;
+  await beacon.start();
+  await using gpu = server(port, { httpPort: 11500 });
+  const startedAt = performance.now();
+  await gpu.start();
+  const seen = await sightings.waitFor(() => true);
+  expect(seen).toMatchObject({ url: 'http://127.0.0.1:11500', deviceId: deviceId('a') });
+  expect(seen.at - startedAt).toBeLessThan(100);
+});
+
+test('servers that share a machine are all found, those on another port never on the default one', async () => {
+  const port = await freeUdpPort();
+  const ports = [11501, 11502, 11503];
+  const servers = ports.map((httpPort, i) => server(port, { httpPort, deviceId: deviceId(String(i)) }));
+  await Promise.all(servers.map((each) => each.start()));
+  const { beacon, sightings } = client(port);
+  await beacon.start();
+  const expected = ports.map((each) => `http://127.0.0.1:${each}`);
+  await until(5000, 'three servers', () => sightings.urls.length === 3);
+  // Longer than an unexplained announcement waits: a further start brings one from each.
+  await using fourth = server(port, { httpPort: 11504, deviceId: deviceId('4') });
+  await fourth.start();
+  await sightings.waitFor(({ url }) => url.endsWith(':11504'));
+  await until(
+    2000,
+    'the wait for an answer',
+    () => performance.now() - (sightings.all.at(-1)?.at ?? 0) > 400,
+  );
+  expect(sightings.urls).toEqual([...expected, 'http://127.0.0.1:11504']);
+  await beacon[Symbol.asyncDispose]();
+  await Promise.all(servers.map((each) => each[Symbol.asyncDispose]()));
+});
+
+test('twenty servers that start on one machine together are all found within two seconds', async () => {
+  const port = await freeUdpPort();
+  const { beacon, sightings } = client(port);
+  await using _ = beacon;
+  await beacon.start();
+  const servers = Array.from({ length: 20 }, (_, i) =>
+    server(port, { httpPort: 12_000 + i, deviceId: i.toString(16).padStart(64, '0') }),
+  );
+  await Promise.all(servers.map((each) => each.start()));
+  await until(2000, 'twenty servers', () => sightings.urls.length === 20);
+  expect(sightings.all.every(({ deviceId }) => deviceId !== undefined)).toBe(true);
+  await Promise.all(servers.map((each) => each[Symbol.asyncDispose]()));
+  await until(
+    2000,
+    'twenty goodbyes',
+    () => sightings.all.filter(({ leaseMs }) => leaseMs === 0).length === 20,
+  );
+});
+
+test('a client of the first ollana gets exactly four bytes from the discovery port', async () => {
+  const port = await freeUdpPort();
+  await using gpu = server(port);
+  await gpu.start();
+  await using old = await rawSocket(0, { address: '0.0.0.0' });
+  await old.send(LANA, port, ALL);
+  await until(2000, 'a reply', () => old.heard.length > 0);
+  expect(old.heard).toMatchObject([{ hex: LANA, from: '127.0.0.1', fromPort: port }]);
+  await gpu[Symbol.asyncDispose]();
+  // No goodbye either: it would take that for a reply, connect to a server that is gone, and exit.
+  await old.send(LANA, old.port, '127.0.0.1');
+  await until(2000, 'the marker', () => old.heard.length > 1);
+  expect(old.heard).toMatchObject([{ fromPort: port }, { fromPort: old.port }]);
+});
+
+test('a client of the first ollana hears nothing from a server on another port', async () => {
+  const port = await freeUdpPort();
+  await using gpu = server(port, { httpPort: 11500 });
+  await gpu.start();
+  await using old = await rawSocket();
+  await using newer = await rawSocket();
+  await old.send(LANA, port, ALL);
+  await newer.send(encodeQuery('0102030405060708').toString('hex'), port, ALL);
+  await until(2000, 'the extended reply', () => newer.heard.length > 0);
+  expect(old.heard).toEqual([]);
+});
+
+test('a server of the first ollana is found on port 11435, although it does not share the discovery port', async () => {
+  const port = await freeUdpPort();
+  await using old = await rawSocket(port, { address: '0.0.0.0' });
+  const queries: string[] = [];
+  old.onMessage((hex, from) => {
+    queries.push(hex);
+    // It reads four bytes and answers whoever sent them.
+    if (hex.startsWith(LANA)) void old.send(LANA, from.port, from.address);
+  });
+  const notices: DiscoveryNotice[] = [];
+  const { beacon, sightings } = client(port, { onNotice: (notice) => notices.push(notice) });
+  await using _ = beacon;
+  await beacon.start();
+  const seen = await sightings.waitFor(() => true);
+  expect(seen).toEqual({ source: 'udp', url: 'http://127.0.0.1:11435', leaseMs: 15_000, at: seen.at });
+  expect(queries[0]).toBe(LANA);
+  expect(notices).toMatchObject([
+    { type: 'listen-failed', port, reason: expect.stringContaining('EADDRINUSE') },
+  ]);
+});
+
+test('what comes from the discovery port is never answered: two servers cannot keep each other talking', async () => {
+  const port = await freeUdpPort();
+  await using sniffer = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
+  await using one = server(port, { deviceId: deviceId('1') });
+  await using two = server(port, { deviceId: deviceId('2') });
+  await Promise.all([one.start(), two.start()]);
+  await until(2000, 'two announcements', () => sniffer.heard.length === 2);
+  // One forged datagram that seems to come from a server: the first ollana's servers would answer it for ever.
+  await using forger = await rawSocket(port, { address: '127.0.0.2', reuseAddr: true });
+  await forger.send(LANA, port, ALL);
+  await forger.send(LANA, port, '127.0.0.1');
+  await using marker = await rawSocket();
+  await marker.send(LANA, port, ALL);
+  await until(2000, 'replies to the marker', () => marker.heard.length === 2);
+  expect(forger.heard).toEqual([]);
+  expect(sniffer.heard).toHaveLength(4); // Two announcements, the forgery, the marker.
+});
+
+test('garbage and answers to questions nobody asked are neither answered nor sightings', async () => {
+  const port = await freeUdpPort();
+  await using gpu = server(port);
+  await gpu.start();
+  const { beacon, sightings } = client(port);
+  await using _ = beacon;
+  await beacon.start();
+  await sightings.waitFor((sighting) => sighting.deviceId !== undefined);
+  await using stranger = await rawSocket();
+  for (const hex of ['', '4c', '4c414e', 'ff'.repeat(1400), `00${LANA}`]) await stranger.send(hex, port, ALL);
+  await stranger.send(LANA, port, ALL);
+  await until(2000, 'the reply to the last', () => stranger.heard.length > 0);
+  expect(stranger.heard).toHaveLength(1);
+  expect(sightings.urls).toEqual(['http://127.0.0.1:11435']);
+});
+
+test('a server that leaves says goodbye', async () => {
+  const port = await freeUdpPort();
+  const gpu = server(port);
+  await gpu.start();
+  const { beacon, sightings } = client(port);
+  await using _ = beacon;
+  await beacon.start();
+  await sightings.waitFor((sighting) => sighting.deviceId !== undefined);
+  await gpu[Symbol.asyncDispose]();
+  expect(await sightings.waitFor(({ leaseMs }) => leaseMs === 0)).toMatchObject({
+    url: 'http://127.0.0.1:11435',
+    deviceId: deviceId('a'),
+  });
+});
+
+test('a server whose Ollama is away says goodbye, is silent, and comes back at once', async () => {
+  const port = await freeUdpPort();
+  await using gpu = server(port);
+  await gpu.start();
+  const { beacon, sightings } = client(port);
+  await using _ = beacon;
+  await beacon.start();
+  await sightings.waitFor((sighting) => sighting.deviceId !== undefined);
+  gpu.setSpeaking(false);
+  const left = await sightings.waitFor(({ leaseMs }) => leaseMs === 0);
+  await using old = await rawSocket();
+  await using other = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
+  await old.send(LANA, port, ALL);
+  await until(2000, 'the query', () => other.heard.length > 0);
+  gpu.setSpeaking(true);
+  const back = await until(2000, 'its return', () =>
+    sightings.all.find(({ leaseMs, at }) => leaseMs > 0 && at > left.at),
+  );
+  expect(back.deviceId).toBe(deviceId('a'));
+  expect(old.heard).toEqual([]);
+});
+
+test('a server that starts silent says nothing until it speaks', async () => {
+  const port = await freeUdpPort();
+  await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
+  await using gpu = server(port, { speaking: false });
+  await gpu.start();
+  await listener.send('00', port, ALL);
+  await until(2000, 'the marker', () => listener.heard.length > 0);
+  expect(listener.heard.map(({ hex }) => hex)).toEqual(['00']);
+  gpu.setSpeaking(true);
+  await until(2000, 'the announcement', () => listener.heard.length > 1);
+  expect(listener.heard[1]).toMatchObject({ hex: LANA, from: '127.0.0.1', fromPort: port });
+});
+
+test('a source is replied to once a second and loopback, which many share, fifty times', async () => {
+  const port = await freeUdpPort();
+  await using gpu = server(port);
+  await gpu.start();
+  await using flood = await rawSocket();
+  for (let i = 0; i < 150; i++) await flood.send(LANA, port, '127.0.0.1');
+  // Answered when everything before it has been.
+  await flood.send(encodeQuery('0102030405060708').toString('hex'), port, '127.0.0.1');
+  await until(2000, 'the extended reply', () => flood.heard.some(({ hex }) => hex.length > 8));
+  const replies = flood.heard.filter(({ hex }) => hex === LANA).length;
+  expect(replies).toBeGreaterThanOrEqual(50);
+  expect(replies).toBeLessThanOrEqual(100); // A second may have ended in between.
+});
+
+test('our own server is not a sighting, others on the machine are', async () => {
+  const port = await freeUdpPort();
+  await using own = server(port);
+  await using other = server(port, { httpPort: 11500, deviceId: deviceId('b') });
+  await Promise.all([own.start(), other.start()]);
+  const { beacon, sightings } = client(port, { ownDeviceId: deviceId('a') });
+  await using _ = beacon;
+  await beacon.start();
+  await sightings.waitFor(({ url }) => url.endsWith(':11500'));
+  await until(2000, 'the wait for an answer', () => performance.now() - (sightings.all[0]?.at ?? 0) > 400);
+  expect(sightings.urls).toEqual(['http://127.0.0.1:11500']);
+});
+
+test('a refresh asks at once, but not more often than every 250 ms', async () => {
+  const port = await freeUdpPort();
+  await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
+  const clock = new ManualClock();
+  const { beacon } = client(port, { clock });
+  await using _ = beacon;
+  beacon.refresh();
+  await beacon.start();
+  const rounds = () => listener.heard.filter(({ hex }) => hex === LANA).length;
+  await until(2000, 'the first round', () => rounds() === 1);
+  for (let i = 0; i < 10; i++) beacon.refresh();
+  clock.advance(250);
+  for (let i = 0; i < 10; i++) beacon.refresh();
+  await until(2000, 'the second round', () => rounds() >= 2);
+  await listener.send('00', port, ALL);
+  await until(2000, 'the marker', () => listener.heard.at(-1)?.hex === '00');
+  expect(rounds()).toBe(2);
+});
+
+test('rounds come every 5 s give or take 10 %, the first after a random part of that', async () => {
+  const port = await freeUdpPort();
+  await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
+  const clock = new ManualClock();
+  const { beacon } = client(port, { clock, random: () => 0.5 });
+  await using _ = beacon;
+  await beacon.start();
+  const rounds = () => listener.heard.filter(({ hex }) => hex === LANA).length;
+  for (const [ms, expected] of [
+    [2499, 1],
+    [1, 2],
+    [4999, 2],
+    [1, 3],
+  ] as const) {
+    clock.advance(ms);
+    await until(2000, `${expected} rounds`, () => rounds() >= expected);
+    await listener.send('00', port, ALL);
+    await until(2000, 'the marker', () => listener.heard.at(-1)?.hex === '00');
+    expect(rounds()).toBe(expected);
+  }
+});
+
+test('without a network both sides wait, say so, and meet when there is one', async () => {
+  const port = await freeUdpPort();
+  const clock = new ManualClock();
+  let up = false;
+  const lo = {
+    address: '127.0.0.1',
+    netmask: '255.0.0.0',
+    family: 'IPv4',
+    mac: '',
+    internal: true,
+    cidr: null,
+  } as const;
+  const networkInterfaces = (): Interfaces => (up ? { [LOOPBACK]: [lo] } : {});
+  const notices: string[] = [];
+  const onNotice = (notice: DiscoveryNotice) => void notices.push(notice.type);
+  await using gpu = server(port, { clock, networkInterfaces });
+  const { beacon, sightings } = client(port, { clock, networkInterfaces, onNotice });
+  await using _ = beacon;
+  await Promise.all([gpu.start(), beacon.start()]);
+  expect([notices, sightings.all]).toEqual([['links-changed'], []]);
+  up = true;
+  clock.advance(1000);
+  await sightings.waitFor((sighting) => sighting.deviceId === deviceId('a'));
+  expect(notices).toEqual(['links-changed', 'links-changed']);
+});
+
+test('after a sleep the client asks and the server announces at once', async () => {
+  const port = await freeUdpPort();
+  const clock = new ManualClock();
+  await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
+  await using gpu = server(port, { clock, random: () => 0.9 });
+  const { beacon } = client(port, { clock, random: () => 0.9 });
+  await using _ = beacon;
+  await Promise.all([gpu.start(), beacon.start()]);
+  const spoken = () => [
+    listener.heard.filter(({ hex, fromPort }) => hex === LANA && fromPort === port).length,
+    listener.heard.filter(({ hex, fromPort }) => hex === LANA && fromPort !== port).length,
+  ];
+  await until(2000, 'both', () => spoken().every((count) => count === 1));
+  clock.jumpWall(3_600_000);
+  clock.advance(1000);
+  await until(2000, 'both again', () => spoken().every((count) => count === 2));
+});
+
+test('an address that cannot be bound is said once and does not hinder the others', async () => {
+  const port = await freeUdpPort();
+  const clock = new ManualClock();
+  const notices: DiscoveryNotice[] = [];
+  const base = { family: 'IPv4', mac: '', cidr: null } as const;
+  const networkInterfaces = (): Interfaces => ({
+    [LOOPBACK]: [{ ...base, address: '127.0.0.1', netmask: '255.0.0.0', internal: true }],
+    // TEST-NET-1: nobody's, so nothing can leave by it.
+    gone0: [{ ...base, address: '192.0.2.9', netmask: '255.255.255.0', internal: false }],
+  });
+  await using gpu = server(port);
+  await gpu.start();
+  const onNotice = (notice: DiscoveryNotice) => void notices.push(notice);
+  const { beacon, sightings } = client(port, { clock, interfaces: [], networkInterfaces, onNotice });
+  await using _ = beacon;
+  await beacon.start();
+  await sightings.waitFor(() => true);
+  clock.advance(1000);
+  beacon.refresh();
+  clock.advance(1000);
+  beacon.refresh();
+  await beacon[Symbol.asyncDispose]();
+  expect(notices).toMatchObject([
+    { type: 'listen-failed', address: '192.0.2.9', reason: expect.stringContaining('EADDRNOTAVAIL') },
+  ]);
+});
+
+test('starting twice and disposing twice are harmless, and nothing is left behind', async () => {
+  const port = await freeUdpPort();
+  const clock = new ManualClock();
+  const gpu = server(port, { clock });
+  const { beacon, sightings } = client(port, { clock });
+  await Promise.all([gpu.start(), gpu.start(), beacon.start(), beacon.start()]);
+  await sightings.waitFor(() => true);
+  await Promise.all([gpu, gpu, beacon, beacon].map((each) => each[Symbol.asyncDispose]()));
+  const count = sightings.all.length;
+  beacon.refresh();
+  gpu.setSpeaking(false);
+  await Promise.all([gpu.start(), beacon.start()]);
+  clock.advance(60_000);
+  expect(clock.pending).toBe(0);
+  expect(sightings.all.slice(count)).toEqual([]);
+  // No socket of any test above is left either; Node lists a closed one for a moment.
+  await until(2000, 'the end of all sockets', () => !process.getActiveResourcesInfo().includes('UDPWrap'));
+});
+
+test('disposal while starting, and without a start, ends clean', async () => {
+  const port = await freeUdpPort();
+  const clock = new ManualClock();
+  const { beacon } = client(port, { clock });
+  const gpu = server(port, { clock });
+  const starting = [gpu.start(), beacon.start()];
+  await Promise.all([gpu, beacon].map((each) => each[Symbol.asyncDispose]()));
+  await Promise.all(starting);
+  const unused = [server(port, { clock }), client(port, { clock }).beacon];
+  await Promise.all(unused.map((each) => each[Symbol.asyncDispose]()));
+  await Promise.all(unused.map((each) => each.start()));
+  expect(clock.pending).toBe(0);
+  await using exclusive = await rawSocket(port, { address: '0.0.0.0' });
+  expect(exclusive.port).toBe(port);
+});

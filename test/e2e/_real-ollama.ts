@@ -1,0 +1,88 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { temporaryDirectory } from '../_daemon.ts';
+import { until } from '../_deadline.ts';
+import type { TestProcess } from '../_process.ts';
+import { type LabHost, labAvailable } from '../lan/_lab.ts';
+
+/** Where `.ci/run` leaves what it built, and where a checkout may keep its own. */
+const CACHES = [join(import.meta.dirname, '..', '..', '.cache'), join(homedir(), '.cache', 'ollana-ci')];
+
+function find(variable: string, file: string): string | undefined {
+  const given = process.env[variable];
+  return [...(given === undefined ? [] : [given]), ...CACHES.map((cache) => join(cache, file))].find((path) =>
+    existsSync(path),
+  );
+}
+
+const realBinary = () => find('OLLANA_REAL_OLLAMA', 'ollama-v0.17.4/ollama');
+const realModel = () => find('OLLANA_REAL_MODEL', 'SmolLM2-135M-Instruct.Q4_1.gguf');
+
+/** Why there is no end-to-end test with the real Ollama here, or `undefined` when there can be. */
+export function realOllamaUnavailable(): string | undefined {
+  if (labAvailable() !== undefined) return labAvailable();
+  if (realBinary() === undefined || realModel() === undefined)
+    return 'the real Ollama and a model are not here (bash .ci/run builds them, or set OLLANA_REAL_OLLAMA and OLLANA_REAL_MODEL)';
+  return undefined;
+}
+
+/** Path of the stock `ollama` command; throws where `realOllamaUnavailable()` names a reason. */
+export function ollamaBinary(): string {
+  const binary = realBinary();
+  if (binary === undefined) throw new Error(realOllamaUnavailable());
+  return binary;
+}
+
+/**
+ * Short answers, the same every time. One thread: Ollama's threads wait for each other by spinning, which on a
+ * machine with fewer free cores than threads takes a hundred times as long.
+ */
+const PARAMETERS =
+  'PARAMETER num_predict 24\nPARAMETER temperature 0\nPARAMETER seed 1\nPARAMETER num_thread 1\n';
+
+export interface RealOllama extends AsyncDisposable {
+  readonly process: TestProcess;
+  /** The `ollama` command beside this server. */
+  cli(...args: string[]): Promise<{ stdout: string; stderr: string; code: number | null }>;
+}
+
+/**
+ * Starts the real Ollama on 127.0.0.1:11434 of a lab host with one small model `smol` (and `models` as further
+ * names of it), everything it writes in a directory that goes with it. Takes about a second.
+ */
+export async function startRealOllama(
+  host: LabHost,
+  models: readonly string[] = ['smol'],
+): Promise<RealOllama> {
+  const folder = temporaryDirectory('real-ollama');
+  const env = {
+    HOME: folder.path,
+    OLLAMA_MODELS: join(folder.path, 'models'),
+    OLLAMA_HOST: '127.0.0.1:11434',
+  };
+  const server = host.spawn(ollamaBinary(), ['serve'], { env });
+  const started: RealOllama = {
+    process: server,
+    cli: (...args) => host.exec(ollamaBinary(), args, { env, timeoutMs: 60_000 }),
+    async [Symbol.asyncDispose]() {
+      await server.stop('SIGTERM').catch(() => {}); // Killed when it would not end: it holds nothing of worth.
+      folder[Symbol.dispose]();
+    },
+  };
+  try {
+    await until(20_000, 'the real Ollama answers', async () => {
+      return (await host.http('http://127.0.0.1:11434/api/version')).status === 200;
+    });
+    const modelfile = join(folder.path, 'Modelfile');
+    writeFileSync(modelfile, `FROM ${realModel()}\n${PARAMETERS}`);
+    for (const model of models) {
+      const created = await started.cli('create', model, '-f', modelfile);
+      if (created.code !== 0) throw new Error(`ollama create ${model}: ${created.stderr}`);
+    }
+    return started;
+  } catch (error) {
+    await started[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,281 @@
+import { createHash } from 'node:crypto';
+import { type IncomingMessage, request } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { type Cluster, startCluster } from './_cluster.ts';
+import { next } from './_deadline.ts';
+import { ask, chat } from './_simulate-client.ts';
+import { skipBecause } from './_skip.ts';
+
+const FACES = [
+  { face: 'client mode', of: (cluster: Cluster) => cluster },
+  { face: 'server mode', of: (cluster: Cluster) => cluster.servers[0]! },
+];
+
+/** An address of this machine that is not loopback: connecting to it goes through the kernel only. */
+const OUTSIDE = Object.values(networkInterfaces())
+  .flatMap((infos) => infos ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+
+describe.each(FACES)('web pages of others, in $face', ({ of }) => {
+  const start = () => startCluster({ serve: true });
+  const posts = (cluster: Cluster) => cluster.ollamas[0]!.seen.filter(({ method }) => method !== 'GET');
+
+  it.each([
+    { why: 'a rebound name', headers: { host: 'evil.example' } },
+    { why: 'a rebound name with our port', headers: { host: 'evil.example:11435' } },
+    { why: 'a public address', headers: { host: '8.8.8.8' } },
+    { why: 'a foreign origin', headers: { origin: 'https://evil.example' } },
+    { why: 'a foreign origin that looks like ours', headers: { origin: 'http://localhost.evil.example' } },
+    { why: 'a sandboxed page', headers: { origin: 'null' } },
+    { why: 'a browser extension', headers: { origin: 'chrome-extension://abc' } },
+  ])('are refused for $why with 403 and nothing else, and nothing reaches a server', async ({ headers }) => {
+    await using cluster = await start();
+    for (const [path, method, body] of [
+      ['/', 'GET', undefined],
+      ['/api/tags', 'GET', undefined],
+      ['/api/chat', 'POST', chat('simulated', 'x')],
+      ['/api/delete', 'DELETE', { model: 'simulated' }],
+      ['/ollana/api/hello', 'GET', undefined],
+      ['/ollana/api/status', 'GET', undefined],
+      ['/', 'OPTIONS', undefined],
+    ] as const) {
+      const answer = await ask(of(cluster), path, body, { method, headers });
+      expect(answer).toMatchObject({ status: 403, text: '', complete: true });
+      expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+    }
+    expect(posts(cluster)).toEqual([]);
+  });
+
+  it.each(['http://localhost:3000', 'https://127.0.0.1', 'app://obsidian.md', 'vscode-webview://abc'])(
+    'are let in from %s, and told so',
+    async (origin) => {
+      await using cluster = await start();
+      for (const [path, body] of [
+        ['/api/tags', undefined],
+        ['/', undefined],
+        ['/api/chat', chat('simulated', 'x')],
+        ['/api/chat', chat('nope', 'x')],
+      ] as const) {
+        const answer = await ask(of(cluster), path, body, { headers: { origin } });
+        expect([200, 404]).toContain(answer.status);
+        expect(answer.headers).toMatchObject({ 'access-control-allow-origin': origin, vary: 'Origin' });
+      }
+      expect(cluster.ollamas[0]!.seen.every(({ headers }) => headers.origin === undefined)).toBe(true);
+    },
+  );
+
+  it('get a 204 to a preflight with Ollama’s headers, and only from an allowed origin', async () => {
+    await using cluster = await start();
+    const headers = { origin: 'http://localhost:3000', 'access-control-request-method': 'POST' };
+    const answer = await ask(of(cluster), '/api/chat', undefined, { method: 'OPTIONS', headers });
+    expect(answer).toMatchObject({ status: 204, text: '' });
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': 'http://localhost:3000',
+      'access-control-allow-methods': 'GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS',
+      'access-control-max-age': '43200',
+      vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+    });
+    expect(answer.headers['access-control-allow-headers']).toMatch(
+      /Authorization.*OpenAI-Beta.*x-stainless-/i,
+    );
+    expect(answer.headers['access-control-allow-private-network']).toBeUndefined();
+    expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
+    const host = `localhost:${new URL(of(cluster).url).port}`;
+    const plain = await ask(of(cluster), '/api/chat', undefined, { method: 'OPTIONS', headers: { host } });
+    expect(plain).toMatchObject({ status: 204, text: '' });
+  });
+
+  it('of the same origin need no permission', async () => {
+    await using cluster = await start();
+    const { host } = new URL(of(cluster).url);
+    const answer = await ask(of(cluster), '/api/tags', undefined, { headers: { origin: `http://${host}` } });
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe('origins that the user allows', () => {
+  it('are let in, and no others', async () => {
+    await using cluster = await startCluster({
+      client: { origins: ['https://chat.example', 'https://*.lan'] },
+    });
+    for (const origin of ['https://chat.example', 'https://ui.lan']) {
+      expect((await ask(cluster, '/api/tags', undefined, { headers: { origin } })).status).toBe(200);
+    }
+    const headers = { origin: 'https://chat.example.evil' };
+    expect((await ask(cluster, '/api/tags', undefined, { headers })).status).toBe(403);
+  });
+
+  it('may be all of them', async () => {
+    await using cluster = await startCluster({ client: { origins: ['*'] } });
+    const answer = await ask(cluster, '/api/tags', undefined, { headers: { origin: 'https://x.example' } });
+    expect(answer).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': '*' } });
+  });
+});
+
+const SHA = createHash('sha256').update('x').digest('hex');
+const MANAGEMENT = [
+  { method: 'POST', path: '/api/pull', body: { model: 'evil.example:5000/x/y' } },
+  { method: 'POST', path: '/api/push', body: { model: 'simulated' } },
+  { method: 'POST', path: '/api/create', body: { model: 'x', from: 'simulated' } },
+  { method: 'POST', path: '/api/copy', body: { source: 'simulated', destination: 'x' } },
+  { method: 'DELETE', path: '/api/delete', body: { model: 'simulated' } },
+  { method: 'POST', path: `/api/blobs/sha256:${SHA}`, body: 'x' },
+  { method: 'HEAD', path: `/api/blobs/sha256:${SHA}`, body: undefined },
+];
+const IDENTITY = [
+  { method: 'POST', path: '/api/me', body: {} },
+  { method: 'POST', path: '/api/signout', body: {} },
+  { method: 'DELETE', path: '/api/user/keys/abc', body: undefined },
+  { method: 'GET', path: '/api/status', body: undefined },
+  { method: 'POST', path: '/api/experimental/web_search', body: { query: 'x' } },
+  { method: 'POST', path: '/api/experimental/web_fetch', body: { url: 'http://x' } },
+];
+
+describe('other machines, at a server-mode ollana', () => {
+  skipBecause(OUTSIDE === undefined ? 'this machine has no address but loopback' : undefined);
+
+  async function start(allow: ReadonlySet<'manage'> = new Set()) {
+    const cluster = await startCluster({ serve: true, server: { host: '0.0.0.0', allow } });
+    const url = `http://${OUTSIDE}:${new URL(cluster.servers[0]!.url).port}`;
+    return { cluster, peer: { url } as Cluster, here: cluster.servers[0]! };
+  }
+
+  it.each([
+    { path: '/', body: undefined },
+    { path: '/api/version', body: undefined },
+    { path: '/api/tags', body: undefined },
+    { path: '/api/ps', body: undefined },
+    { path: '/v1/models', body: undefined },
+    { path: '/v1/models/simulated', body: undefined },
+    { path: '/api/show', body: { model: 'simulated' } },
+    { path: '/api/chat', body: chat('simulated', 'x') },
+    { path: '/api/generate', body: { model: 'simulated', prompt: 'x' } },
+    { path: '/v1/chat/completions', body: chat('simulated', 'x') },
+    { path: '/v1/messages', body: chat('simulated', 'x', { max_tokens: 5 }) },
+    { path: '/v1/responses', body: { model: 'simulated', input: 'x' } },
+    { path: '/ollana/api/hello', body: undefined },
+  ])('may use $path', async ({ path, body }) => {
+    const { cluster, peer } = await start();
+    await using _ = cluster;
+    expect(await ask(peer, path, body)).toMatchObject({ status: 200 });
+  });
+
+  it.each([...MANAGEMENT, ...IDENTITY])(
+    'may not $method $path, and are told why',
+    async ({ method, path, body }) => {
+      const { cluster, peer } = await start();
+      await using _ = cluster;
+      const before = cluster.ollamas[0]!.seen.length;
+      const answer = await ask(peer, path, body, { method });
+      expect(answer.status).toBe(403);
+      expect(answer.headers['content-type']).toMatch(/^application\/json/);
+      if (method !== 'HEAD') {
+        const { error } = JSON.parse(answer.text) as { error: string };
+        expect(error).toContain(path);
+        expect(error).toMatch(
+          MANAGEMENT.some((row) => row.path === path) ? /--allow manage/ : /on that machine/,
+        );
+      }
+      const after = cluster.ollamas[0]!.seen.slice(before).filter((request) => request.path === path);
+      expect(after).toEqual([]);
+    },
+  );
+
+  it.each(MANAGEMENT)('may $method $path when the owner allows it', async ({ method, path, body }) => {
+    const { cluster, peer } = await start(new Set(['manage']));
+    await using _ = cluster;
+    expect((await ask(peer, path, body, { method })).status).not.toBe(403);
+    expect(cluster.ollamas[0]!.seen.some((request) => request.path === path)).toBe(true);
+  });
+
+  it.each(IDENTITY)('may not $method $path even then', async ({ method, path, body }) => {
+    const { cluster, peer } = await start(new Set(['manage']));
+    await using _ = cluster;
+    expect((await ask(peer, path, body, { method })).status).toBe(403);
+  });
+
+  it.each([
+    { method: 'GET', path: '/api/unheard-of', status: 404, text: '404 page not found' },
+    { method: 'POST', path: '//api/pull', status: 404, text: '404 page not found' },
+    { method: 'POST', path: '/api/pull/', status: 404, text: '404 page not found' },
+    { method: 'POST', path: '/API/pull', status: 404, text: '404 page not found' },
+    { method: 'POST', path: '/api/%70ull', status: 404, text: '404 page not found' },
+    { method: 'POST', path: '/x/../api/pull', status: 404, text: '404 page not found' },
+    { method: 'POST', path: 'http://127.0.0.1:11434/api/pull', status: 404, text: '404 page not found' },
+    { method: 'GET', path: '/metrics', status: 404, text: '404 page not found' },
+    { method: 'GET', path: '/api/pull', status: 405, text: '405 method not allowed' },
+    { method: 'POST', path: '/api/tags', status: 405, text: '405 method not allowed' },
+    { method: 'DELETE', path: '/api/chat', status: 405, text: '405 method not allowed' },
+  ])('get $status for $method $path, as Ollama says it and without asking it', async (row) => {
+    const { cluster, peer } = await start();
+    await using _ = cluster;
+    const before = cluster.ollamas[0]!.seen.length;
+    const { hostname, port } = new URL(peer.url);
+    // As options: a URL would be normalised.
+    const outgoing = request({ hostname, port, path: row.path, method: row.method, agent: false });
+    const answered = next<IncomingMessage>(outgoing, 'response', 5000);
+    outgoing.end(row.method === 'GET' ? undefined : '{"model":"x"}');
+    const response = await answered;
+    expect(response.statusCode).toBe(row.status);
+    expect(response.headers['content-type']).toMatch(/^text\/plain/);
+    expect(await text(response)).toBe(row.text);
+    const after = cluster.ollamas[0]!.seen.slice(before);
+    expect(after.filter(({ method, path }) => method === row.method && path.endsWith(row.path))).toEqual([]);
+  });
+
+  it.each([
+    '{"model":"kimi-k2:cloud"}',
+    '{"model":"gpt-oss:120b-cloud"}',
+    '{"MODEL":"gpt-oss:120b-CLOUD"}',
+    '{"model":"simulated","model":"x:cloud"}',
+    '{"model":"x:cloud","model":null}',
+    '{"model":"x:\\u0063loud"}',
+    '{"a":[{"model":"simulated"}],"model":"x:cloud"}',
+  ])('may not run %s, which runs on the owner’s account', async (body) => {
+    const { cluster, peer, here } = await start();
+    await using _ = cluster;
+    for (const path of ['/api/chat', '/api/show', '/v1/chat/completions']) {
+      const answer = await ask(peer, path, body);
+      expect(answer.status).toBe(403);
+      expect(answer.text).toContain('ollama.com');
+      expect((await ask(here, path, body)).status).not.toBe(403);
+    }
+  });
+
+  it('may not hide the model behind a body too large to be looked through', async () => {
+    const { cluster, peer } = await start();
+    await using _ = cluster;
+    const body = `{"prompt":"${'x'.repeat(33 << 20)}","model":"x:cloud"}`;
+    const answer = await ask(peer, '/api/generate', body);
+    expect(answer.status).toBe(413);
+    expect(JSON.parse(answer.text).error).toContain('model');
+  });
+
+  it('may not read this daemon’s status', async () => {
+    const { cluster, peer, here } = await start();
+    await using _ = cluster;
+    expect((await ask(peer, '/ollana/api/status')).status).toBe(404);
+    expect((await ask(here, '/ollana/api/status')).status).toBe(200);
+  });
+
+  it('get an answer from authorize that old clients live with', async () => {
+    const { cluster, peer } = await start();
+    await using _ = cluster;
+    const answer = await ask(peer, '/ollana/api/authorize', {});
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.text)).toBeTypeOf('object');
+  });
+
+  it.each([...MANAGEMENT, ...IDENTITY])(
+    'do not restrict this one: $method $path from loopback',
+    async (row) => {
+      const { cluster, here } = await start();
+      await using _ = cluster;
+      const answer = await ask(here, row.path, row.body, { method: row.method });
+      expect(answer.status).not.toBe(403);
+      expect(cluster.ollamas[0]!.seen.some(({ path }) => path === row.path)).toBe(true);
+    },
+  );
+});
