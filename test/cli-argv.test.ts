@@ -30,7 +30,7 @@ describe('the command', () => {
     ['srve', 'did you mean serve?'],
     ['stauts', 'did you mean status?'],
     ['--port 1 dmeo', 'did you mean demo?'],
-    ['pull', 'see ollana --help'],
+    ['xyzzy', 'see ollana --help'],
   ])('%j is unknown: %s', (line, hint) => {
     expect(() => findCommand(words(line))).toThrow(hint);
   });

@@ -7,6 +7,7 @@ import { type Cluster, startCluster } from './_cluster.ts';
 import { next } from './_deadline.ts';
 import { ask, chat } from './_simulate-client.ts';
 import { skipBecause } from './_skip.ts';
+import { zstdStored } from './_zstd.ts';
 
 const FACES = [
   { face: 'client mode', of: (cluster: Cluster) => cluster },
@@ -199,15 +200,12 @@ describe('other machines, at a server-mode ollana', () => {
   it.each([
     { method: 'GET', path: '/api/unheard-of', status: 404, text: '404 page not found' },
     { method: 'POST', path: '//api/pull', status: 404, text: '404 page not found' },
-    { method: 'POST', path: '/api/pull/', status: 404, text: '404 page not found' },
     { method: 'POST', path: '/API/pull', status: 404, text: '404 page not found' },
     { method: 'POST', path: '/api/%70ull', status: 404, text: '404 page not found' },
     { method: 'POST', path: '/x/../api/pull', status: 404, text: '404 page not found' },
     { method: 'POST', path: 'http://127.0.0.1:11434/api/pull', status: 404, text: '404 page not found' },
     { method: 'GET', path: '/metrics', status: 404, text: '404 page not found' },
-    { method: 'GET', path: '/api/pull', status: 405, text: '405 method not allowed' },
-    { method: 'POST', path: '/api/tags', status: 405, text: '405 method not allowed' },
-    { method: 'DELETE', path: '/api/chat', status: 405, text: '405 method not allowed' },
+    { method: 'POST', path: '/v1/models/../../api/pull', status: 404, text: '404 page not found' },
   ])('get $status for $method $path, as Ollama says it and without asking it', async (row) => {
     const { cluster, peer } = await start();
     await using _ = cluster;
@@ -223,6 +221,50 @@ describe('other machines, at a server-mode ollana', () => {
     expect(await text(response)).toBe(row.text);
     const after = cluster.ollamas[0]!.seen.slice(before);
     expect(after.filter(({ method, path }) => method === row.method && path.endsWith(row.path))).toEqual([]);
+  });
+
+  it.each([
+    { method: 'POST', path: '/api/pull/', status: 307 },
+    { method: 'GET', path: '/api/tags/', status: 301 },
+    { method: 'GET', path: '/api/pull', status: 405 },
+    { method: 'POST', path: '/api/tags', status: 405 },
+    { method: 'DELETE', path: '/api/chat', status: 405 },
+  ])('get Ollama’s own $status for $method $path', async ({ method, path, status }) => {
+    const { cluster, peer } = await start();
+    await using _ = cluster;
+    const direct = await ask(cluster.ollamas[0]!, path, undefined, { method });
+    const answer = await ask(peer, path, undefined, { method });
+    expect(answer).toMatchObject({ status, text: direct.text });
+    expect(answer.headers.location).toBe(direct.headers.location);
+    expect(cluster.ollamas[0]!.models.list().map(({ name }) => name)).toEqual(['simulated:latest']);
+  });
+
+  const KEYS = Array.from({ length: 1001 }, (_, i) => `"k${i}":0`).join(',');
+  const CLOUD = Buffer.from('{"model":"x:cloud","messages":[]}');
+  it.each([
+    {
+      how: 'behind 1001 keys',
+      path: '/api/chat',
+      body: Buffer.from(`{${KEYS},"model":"x:cloud"}`),
+      headers: {},
+    },
+    {
+      how: 'in a zstd body',
+      path: '/api/chat',
+      body: zstdStored(CLOUD),
+      headers: { 'content-encoding': 'zstd' },
+    },
+    {
+      how: 'in a form',
+      path: '/v1/audio/transcriptions',
+      body: Buffer.from('--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nx:cloud\r\n--b--\r\n'),
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+    },
+  ])('may not hide a cloud model $how', async ({ path, body, headers }) => {
+    const { cluster, peer } = await start();
+    await using _ = cluster;
+    expect([403, 413]).toContain((await ask(peer, path, body, { headers })).status);
+    expect(cluster.ollamas[0]!.seen.some((request) => request.path === path)).toBe(false);
   });
 
   it.each([

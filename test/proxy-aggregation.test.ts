@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../src/clock.ts';
 import { startBefore, startCluster, startUpstream, TOPOLOGIES } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { ask, chat } from './_simulate-client.ts';
@@ -112,11 +113,17 @@ describe.each(TOPOLOGIES)('lists over two servers ($path)', ({ serve }) => {
     expect((await ask(cluster, '/api/tags')).text).toContain('only-a:latest');
   });
 
-  it('a server that is away is not listed, until it is back', async () => {
-    await using cluster = await startCluster({ serve, ollamas: TWO });
+  it('a server that is away is listed with what it had for a minute, and not waited for', async () => {
+    let lateMs = 0;
+    const clock = { ...systemClock, wall: () => systemClock.wall() + lateMs };
+    await using cluster = await startCluster({ serve, ollamas: TWO, clock });
     await cluster.ollamas[0]!.stop();
     await until(8000, 'the server to be unreliable', () => cluster.view(0).verdict === 'unreliable');
-    expect((await ask(cluster, '/api/tags')).text).not.toContain('only-a');
+    expect((await ask(cluster, '/api/tags')).text).toContain('only-a');
+    lateMs = 61_000;
+    const { text } = await ask(cluster, '/api/tags');
+    expect(text).not.toContain('only-a');
+    expect(text).toContain('only-b');
     await cluster.ollamas[0]!.start();
     await until(8000, 'the server to be reliable', () => cluster.view(0).verdict === 'reliable');
     expect((await ask(cluster, '/api/tags')).text).toContain('only-a');
@@ -128,6 +135,44 @@ describe.each(TOPOLOGIES)('lists over two servers ($path)', ({ serve }) => {
     expect((await ask(cluster, '/api/tags')).text).toContain('new:latest');
     await until(8000, 'the client to know it', () => cluster.view(1).models.includes('new:latest'), 50);
     expect((await ask(cluster, '/api/chat', chat('new', 'x'))).headers['x-ollana-server']).toBe('b');
+  });
+});
+
+describe('copies of one model', () => {
+  const row = (digest: string, modified_at: string) => ({
+    name: 'm:latest',
+    model: 'm:latest',
+    digest,
+    modified_at,
+  });
+  const A = 'a'.repeat(64);
+  const B = 'b'.repeat(64);
+  const [OLD, NEW] = ['2025-01-01T00:00:00Z', '2026-01-01T01:00:00+01:00'];
+
+  async function listed(rows: readonly object[], loaded: number) {
+    const servers = await Promise.all(
+      rows.map((one, i) =>
+        startUpstream((_, response) => response.end(), { rows: [one], loaded: i === loaded }),
+      ),
+    );
+    try {
+      await using before = await startBefore(servers.map(({ url }) => url));
+      await until(5000, 'loads to be known', () =>
+        before.client.status().servers.some(({ loaded: of }) => of.length > 0),
+      );
+      return JSON.parse((await ask({ url: before.url }, '/api/tags')).text).models;
+    } finally {
+      for (const server of servers) await server[Symbol.asyncDispose]();
+    }
+  }
+
+  it('of one digest are listed as the one modified last, spelled with its prefix or not', async () => {
+    expect(await listed([row(A, OLD), row(`sha256:${A}`, NEW)], 0)).toEqual([row(`sha256:${A}`, NEW)]);
+  });
+
+  it.each([0, 1])('that differ are listed as the one a request would run on (%i)', async (loaded) => {
+    const rows = [row(A, OLD), row(B, NEW)];
+    expect(await listed(rows, loaded)).toEqual([rows[loaded]]);
   });
 });
 
@@ -157,6 +202,7 @@ describe('lists without a server', () => {
 
 describe('lists of a hostile server', () => {
   it('are taken for what is usable in them', async () => {
+    const good = { name: 'good', modified_at: 'never', size: {}, digest: `sha256:${'a'.repeat(64)}` };
     const rows = [
       null,
       7,
@@ -164,12 +210,14 @@ describe('lists of a hostile server', () => {
       {},
       { name: '' },
       { name: 5 },
-      { name: 'good', modified_at: 'never', size: {} },
+      { name: 'no digest' },
+      { name: 'short', digest: 'abc' },
+      good,
     ];
     await using upstream = await startUpstream((_, response) => response.end(), { rows });
     await using before = await startBefore([upstream.url]);
     const tags = JSON.parse((await ask({ url: before.url }, '/api/tags')).text) as Lists;
-    expect(tags.models).toEqual([{ name: 'good', modified_at: 'never', size: {} }]);
+    expect(tags.models).toEqual([good]);
     const models = JSON.parse((await ask({ url: before.url }, '/v1/models')).text);
     expect(models.data).toEqual([{ id: 'good', object: 'model', created: 0, owned_by: 'library' }]);
   });

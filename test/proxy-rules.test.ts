@@ -26,10 +26,10 @@ describe('what follows an attempt', () => {
 
   it.each([
     ['elsewhere', 'nothing was sent', unanswered('dial')],
-    ['elsewhere', 'nothing was sent of management', unanswered('dial', { routeClass: 'manage' })],
+    ['elsewhere', 'nothing was sent of management', unanswered('dial', { routeClass: 'pinned' })],
     ['elsewhere', 'nothing was sent of a body that streams', unanswered('dial', { replayable: false })],
     ['elsewhere', 'no answer came', unanswered('sent')],
-    ['fail', 'no answer came to management', unanswered('sent', { routeClass: 'manage' })],
+    ['fail', 'no answer came to management', unanswered('sent', { routeClass: 'pinned' })],
     ['fail', 'no answer came to an account’s request', unanswered('sent', { routeClass: 'identity' })],
     ['fail', 'no answer came and the body is gone', unanswered('sent', { replayable: false })],
     ['fail', 'no answer came to an unknown POST', unanswered('sent', { routeClass: 'unknown' })],
@@ -46,7 +46,7 @@ describe('what follows an attempt', () => {
     ...[500, 502, 503, 504].map((status) => ['elsewhere', `it was ${status}`, answered(status)] as const),
     ...[500, 503].map(
       (status) =>
-        ['pass', `it was ${status} to management`, answered(status, { routeClass: 'manage' })] as const,
+        ['pass', `it was ${status} to management`, answered(status, { routeClass: 'pinned' })] as const,
     ),
     ['pass', 'it was 503 and the body is gone', answered(503, { replayable: false })],
     ...[200, 204, 301, 307, 400, 401, 403, 405, 413, 429, 499, 501, 505].map(
@@ -55,7 +55,7 @@ describe('what follows an attempt', () => {
     ['elsewhere', 'it was 404 against our list', answered(404)],
     ['pass', 'it was 404 and our list agrees', answered(404, { listed: false })],
     ['elsewhere', 'it was 404 for show, against our list', answered(404, { routeClass: 'holder' })],
-    ['pass', 'it was 404 to management', answered(404, { routeClass: 'manage' })],
+    ['pass', 'it was 404 to management', answered(404, { routeClass: 'pinned' })],
   ] as const)('%s when %s', (step, _when, input) => {
     expect(nextStep(input)).toBe(step);
   });
@@ -65,8 +65,8 @@ describe('what follows an attempt', () => {
     ['holder', 'POST', true],
     ['aggregate', 'GET', true],
     ['liveness', 'HEAD', true],
-    ['manage', 'POST', false],
-    ['manage', 'HEAD', false],
+    ['broadcast', 'DELETE', false],
+    ['pinned', 'HEAD', false],
     ['identity', 'POST', false],
     ['unknown', 'GET', true],
     ['unknown', 'HEAD', true],

@@ -24,6 +24,8 @@ function server(name: string, facts: Facts = {}): PoolServer {
     url: `http://${name}`,
     kind,
     sources: ['static'],
+    allowsManage: true,
+    freeMemoryBytes: undefined,
     verdict: state === 'reliable' ? { state, sinceMs: 0 } : { state, sinceMs: 0, cause: 'dial', reason: 'r' },
     version: '0.17.4',
     tags: models?.map((one) => ({ name: one, key: modelKey(one), digest: '', modifiedAt: '', raw: {} })),

@@ -3,6 +3,7 @@ import type { Command, Option } from '../config/option.ts';
 import { OPTIONS, optionsOf } from '../config/options.ts';
 import { type Flags, quote } from '../config/pick.ts';
 import { OllanaError } from '../errors.ts';
+import { COMMAND_TEXTS } from './help.ts';
 
 /** What the user typed, in order: the command, and its arguments wherever they stood. */
 export interface Invocation {
@@ -10,7 +11,11 @@ export interface Invocation {
   readonly args: readonly string[];
 }
 
-const COMMANDS = ['serve', 'status', 'demo'] as const;
+const COMMANDS = ['serve', 'status', 'models', 'pull', 'rm', 'unload', 'demo'] as const;
+/** Those that are about one model, which they are told without a flag. */
+const ABOUT_A_MODEL: ReadonlySet<Command> = new Set(['pull', 'rm', 'unload']);
+/** Ollama's longest: host and namespace of 350 and 80 characters, model and tag of 80 each, and what separates them. */
+const LONGEST_MODEL = 600;
 const EVERY: readonly Option[] = Object.values<Option>(OPTIONS);
 
 /**
@@ -34,24 +39,44 @@ export function findCommand(argv: readonly string[]): Invocation {
 export interface FlagsRead {
   readonly flags: Flags;
   readonly wants?: 'help' | 'version';
+  /** MODEL, for the commands that take one. */
+  readonly model?: string;
 }
 
 /**
  * Reads a command's flags: `--key value`, `--key=value`, `--no-key` for switches, `-d`. Values stay text. Pure.
- * Throws OLLANA_BAD_OPTION for what is no option of this command, naming the nearest one.
+ * Throws OLLANA_BAD_OPTION for what is no option of this command, naming the nearest one, and for a MODEL that is
+ * missing or one too many.
  */
 export function readFlags(command: Command, args: readonly string[]): FlagsRead {
   const wants = wanted(args);
   if (wants) return { flags: {}, wants };
   const flags: Record<string, string | boolean | readonly string[]> = {};
+  let model: string | undefined;
   for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? '';
+    if (model === undefined && ABOUT_A_MODEL.has(command) && !arg.startsWith('-')) {
+      model = checkedModel(command, arg);
+      continue;
+    }
     const { flag, value, consumed } = readFlag(command, args, index);
     const { kind } = flag;
     const before = flags[flag.flag];
     flags[flag.flag] = kind === 'list' ? [...(Array.isArray(before) ? before : []), String(value)] : value;
     index += consumed;
   }
-  return { flags };
+  if (ABOUT_A_MODEL.has(command) && model === undefined) throw noModel(command, 'MODEL is missing');
+  return { flags, ...(model === undefined ? {} : { model }) };
+}
+
+/** Whether there is such a model, servers know; that no name looks like this, we do. */
+function checkedModel(command: Command, text: string): string {
+  if (text !== '' && text.length <= LONGEST_MODEL && !/[\s\p{C}]/u.test(text)) return text;
+  throw noModel(command, `${quote(text)} is no name of a model`);
+}
+
+function noModel(command: Command, what: string): OllanaError {
+  return badUsage(`${what}: usage: ${COMMAND_TEXTS[command].usage}`);
 }
 
 function readFlag(command: Command, args: readonly string[], index: number) {

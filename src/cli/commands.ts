@@ -30,6 +30,10 @@ export function commandTree(action: Action): CommandDef {
       client: commandOf('client'),
       serve: commandOf('serve'),
       status: commandOf('status'),
+      models: commandOf('models'),
+      pull: commandOf('pull'),
+      rm: commandOf('rm'),
+      unload: commandOf('unload'),
       demo: commandOf('demo'),
     },
   });

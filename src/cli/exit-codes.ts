@@ -10,7 +10,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: string, meaning: string])[
   ['2', 'a bad option, value, command or server file'],
   ['3', 'the port is in use, or this ollana is running already'],
   ['4', 'no running ollana was found'],
-  ['130, 143', 'ended at once by a second Ctrl-C or SIGTERM'],
+  ['130, 143', 'ended by Ctrl-C or SIGTERM; a daemon by the second one'],
 ];
 
 const BY_ERROR: Partial<Record<ErrorCode, number>> = {

@@ -35,6 +35,30 @@ export const COMMAND_TEXTS: Readonly<
     about: 'show what the running ollana sees: servers, models, requests',
     examples: ['ollana status', 'ollana status --json', 'ollana status --data-dir /var/lib/ollana'],
   },
+  models: {
+    usage: 'ollana models [options]',
+    about: 'list the models of all servers: where installed, where loaded',
+    examples: ['ollana models', "ollana models --json | jq -r '.models[].name'"],
+  },
+  pull: {
+    usage: 'ollana pull MODEL [--on SERVER | --all] [options]',
+    about: 'get a model, on the server with most room or those named',
+    examples: [
+      'ollana pull llama3.2                     # ollana chooses, and says where',
+      'ollana pull llama3.2 --on attic',
+      'ollana pull llama3.2 --all               # exit code 0 if all have done it',
+    ],
+  },
+  rm: {
+    usage: 'ollana rm MODEL [--on SERVER] [options]',
+    about: 'remove a model from every server that has it, or from one',
+    examples: ['ollana rm llama3.2', 'ollana rm llama3.2 --on attic'],
+  },
+  unload: {
+    usage: 'ollana unload MODEL [--on SERVER] [options]',
+    about: 'take a model out of the memory of every server, or of one',
+    examples: ['ollana unload llama3.2', 'ollana unload llama3.2 --on attic'],
+  },
   demo: {
     usage: 'ollana demo [options]',
     about: 'try ollana, with simulated servers where there are none',
@@ -48,7 +72,7 @@ export function helpPage(command: Command): string {
   const head =
     command === 'client'
       ? [`ollana ${VERSION}: every GPU on the network behind localhost:11435`, '', ...commandLines()]
-      : [`${usage.replace(' [options]', '')}: ${about}`, '', `Usage: ${usage}`];
+      : [`ollana ${command}: ${about}`, '', `Usage: ${usage}`];
   return [
     ...head,
     '',

@@ -1,7 +1,7 @@
 import { runCommand } from 'citty';
 import type { Command } from '../config/option.ts';
 import { OPTIONS } from '../config/options.ts';
-import { type Flags, pick } from '../config/pick.ts';
+import { type Flags, pick, pickGiven } from '../config/pick.ts';
 import { type Surroundings, surroundings } from '../config/surroundings.ts';
 import { VERSION } from '../config/version.ts';
 import { resolveConfig, resolveDataDir } from '../config.ts';
@@ -39,7 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function carryOut(command: Command, args: readonly string[], here: Surroundings): Promise<number> {
-  const { flags, wants } = readFlags(command, args);
+  const { flags, wants, model } = readFlags(command, args);
   if (wants) {
     process.stdout.write(wants === 'help' ? helpPage(command) : `${VERSION}\n`);
     return EXIT.ok;
@@ -50,12 +50,40 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
       resolveDataDir({ ...here, flags }),
       pick(OPTIONS.json, { ...here, flags }),
     );
+  if (command === 'models')
+    return (await import('./models.ts')).printModels(
+      resolveDataDir({ ...here, flags }),
+      pick(OPTIONS.json, { ...here, flags }),
+    );
+  // Read without complaint, such a command has its model.
+  if (command === 'pull' || command === 'rm' || command === 'unload')
+    return manage(command, model ?? '', flags, here);
   if (command === 'demo') return demo(flags, here);
   const config = resolveConfig({ ...here, mode: command === 'serve' ? 'server' : 'client', flags });
   // The detached process may be told to detach too, by OLLANA_DAEMON: it never does, or it would for ever.
   if (!config.background || isInBackground(here.env))
     return (await import('./run-daemon.ts')).runDaemon(config, here.env);
   return (await import('./detach.ts')).detach(config, { command, args, env: here.env });
+}
+
+/** The commands about one model. */
+async function manage(
+  command: 'pull' | 'rm' | 'unload',
+  model: string,
+  flags: Flags,
+  here: Surroundings,
+): Promise<number> {
+  const sources = { ...here, flags };
+  const order = { dataDir: resolveDataDir(sources), model, on: pickGiven(OPTIONS.on, sources) };
+  if (command === 'rm') return (await import('./rm.ts')).removeModel(order);
+  if (command === 'unload') return (await import('./unload.ts')).unloadModel(order);
+  const all = pick(OPTIONS.all, sources);
+  if (all && order.on !== undefined)
+    throw new OllanaError(
+      'OLLANA_BAD_OPTION',
+      '--on names one server and --all means every one: give one of them',
+    );
+  return (await import('./pull.ts')).pullModel({ ...order, all });
 }
 
 async function demo(flags: Flags, here: Surroundings): Promise<number> {

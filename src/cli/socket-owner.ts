@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { plainText } from './text.ts';
 
 /** The state column of /proc/net/tcp for a listening socket. */
@@ -16,7 +17,7 @@ export function socketOwner(port: number): string | undefined {
     if (inodes.size === 0) return undefined;
     const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && holdsSocket(entry, inodes));
     if (pid === undefined) return undefined;
-    return `${plainText(readFileSync(`/proc/${pid}/comm`, 'utf8')) || 'a program'} (pid ${pid})`;
+    return `${plainText(nameOf(pid)) || 'a program'} (pid ${pid})`;
   } catch {
     // No /proc, or the process ended while we looked: then nobody can be named.
     return undefined;
@@ -60,4 +61,10 @@ function linkOf(path: string): string {
     // Closed since it was listed.
     return '';
   }
+}
+
+/** The program's file name: its `comm` is that of its first thread, which newer Nodes call `MainThread`. */
+function nameOf(pid: string): string {
+  const executable = linkOf(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+  return executable === '' ? readFileSync(`/proc/${pid}/comm`, 'utf8') : basename(executable);
 }

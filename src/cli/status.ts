@@ -3,6 +3,7 @@ import type { StatusReport } from '../daemon/status.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { getSmall } from './get-small.ts';
+import { safeJson } from './safe-json.ts';
 import { statusTable } from './status-table.ts';
 
 /** The daemon is on this machine and answers from memory. */
@@ -38,13 +39,4 @@ async function askForReport({ url, pid, mode }: DaemonState): Promise<StatusRepo
       { cause: error },
     );
   }
-}
-
-/** JSON leaves the upper control characters as they are; a terminal obeys them. */
-function safeJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u2028\u2029\p{Cf}]/gu, (char) =>
-    [...Array(char.length).keys()]
-      .map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
 }

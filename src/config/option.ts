@@ -1,5 +1,5 @@
 /** The commands of the command line; `client` is the one without a name. */
-export type Command = 'client' | 'serve' | 'status' | 'demo';
+export type Command = 'client' | 'serve' | 'status' | 'models' | 'pull' | 'rm' | 'unload' | 'demo';
 
 /** One option: everything that flags, variables, `--help` and validation need to know about it. */
 export interface Option<T = unknown> {

@@ -23,8 +23,15 @@ const asTyped =
     return text;
   };
 
+/** Which servers there are, the running daemon knows: any text may be the name of one. */
+function parseServerChoice(text: string): string {
+  if (text === '') throw new RangeError('name a server, as `ollana status` shows it');
+  return text;
+}
+
 const DAEMONS = ['client', 'serve'] as const;
 const RUNNING = ['client', 'serve', 'demo'] as const;
+const MODEL_COMMANDS = ['pull', 'rm', 'unload'] as const;
 
 /** Every option there is, in the order in which `--help` lists them. */
 export const OPTIONS = Object.freeze({
@@ -183,7 +190,7 @@ export const OPTIONS = Object.freeze({
     parse: parsePath,
     fallbackHelp: "the platform's place for application data",
     help: 'where ollana keeps its files, and finds a running ollana',
-    commands: ['client', 'serve', 'status', 'demo'],
+    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models'],
   }),
   logLevel: option({
     flag: 'log-level',
@@ -232,7 +239,26 @@ export const OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'print JSON instead of a table',
-    commands: ['status'],
+    commands: ['status', 'models'],
+  }),
+  on: option({
+    flag: 'on',
+    env: 'OLLANA_ON',
+    kind: 'value',
+    hint: 'SERVER',
+    parse: parseServerChoice,
+    fallbackHelp: 'pull: where most memory is free; else every server that has it',
+    help: 'the one server that is to do it: its name, URL or id',
+    commands: MODEL_COMMANDS,
+  }),
+  all: option({
+    flag: 'all',
+    env: 'OLLANA_ALL',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: "every server, side by side, but this machine's own Ollama",
+    commands: ['pull'],
   }),
 });
 

@@ -6,6 +6,9 @@ import type { DiscoverySource } from '../discovery/sighting.ts';
 import { StaticServers } from '../discovery/static.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
+import { pathOf } from '../ollama/routes.ts';
+import { Home } from '../routing/home.ts';
+import { targetsFor } from '../routing/targets.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
 import { explainClient } from './explain.ts';
@@ -25,6 +28,7 @@ export async function startClient(
   log: Log,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<Daemon> {
+  const home = new Home(clock);
   const sources: DiscoverySource[] = [];
   const core = await startCore({
     config,
@@ -34,6 +38,19 @@ export async function startClient(
     holdMs: HOLD_MS,
     explain: explainClient,
     admit: () => {},
+    target: ({ route, target, named }, { model, unloads, source }, pool) => {
+      const path = pathOf(target);
+      const facts = { routeClass: route.class, path, model, unloads, source, named, home: home.deviceId };
+      const targets = targetsFor(facts, pool);
+      // Blobs come side by side: the second one must not be placed anew while the first is on its way.
+      const [first] = targets.type === 'one-of' && route.path === '/api/blobs/' ? targets.servers : [];
+      if (first) home.set(first.deviceId);
+      return targets;
+    },
+    onManaged: ({ route }, deviceId) => {
+      if (route.path === '/api/blobs/') home.set(deviceId);
+    },
+    told: () => [],
     seek: () => {
       for (const source of sources) source.refresh();
     },

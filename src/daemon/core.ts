@@ -2,20 +2,24 @@ import { type Clock, sleep } from '../clock.ts';
 import { VERSION } from '../config/version.ts';
 import type { CommonConfig } from '../config.ts';
 import { Fleet } from '../fleet/fleet.ts';
+import type { Pool } from '../fleet/pool.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateFleet, narrateProxy } from '../observe/narrate.ts';
 import { Aggregator } from '../proxy/aggregate.ts';
 import { BodyReader } from '../proxy/body.ts';
+import { broadcast } from '../proxy/broadcast.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { Forwarder } from '../proxy/forward.ts';
 import { Front } from '../proxy/front.ts';
 import { Transport } from '../proxy/transport.ts';
 import type { Asked } from '../proxy/want.ts';
 import { Router } from '../routing/router.ts';
+import type { Targets } from '../routing/targets.ts';
 import { loadDeviceId } from '../security/identity.ts';
 import type { Exposure } from '../server/exposure.ts';
 import type { Daemon } from './daemon.ts';
 import { type Face, listen, localUrl } from './listen.ts';
+import { modelReport } from './model-report.ts';
 import { ownNames } from './own-names.ts';
 import { ownPaths } from './own-paths.ts';
 import { reportStatus } from './report.ts';
@@ -30,6 +34,12 @@ export interface CoreOptions {
   readonly exposure: Exposure | undefined;
   readonly holdMs: { readonly inference: number; readonly other: number };
   readonly explain: (fleet: Fleet) => (asked?: Asked) => string;
+  /** Where a request may go. */
+  readonly target: (exchange: Exchange, asked: Asked, pool: Pool) => Targets;
+  /** Told of requests that change what a server stores, when it has answered. */
+  readonly onManaged: (exchange: Exchange, deviceId: string) => void;
+  /** Headers that tell about this machine, flat. */
+  readonly told: (exchange: Exchange) => readonly string[];
   /** Asks the network for servers at once. */
   readonly seek: () => void;
   /** Throws when a request may not have the model it names. */
@@ -76,6 +86,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       pool: router.pool(),
       unanswered: fleet.unanswered(),
     });
+  const models = () => modelReport(router.pool());
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: config.origins },
@@ -91,13 +102,32 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       explain,
       admit: options.admit,
       seek: options.seek,
+      target: (exchange, asked) => options.target(exchange, asked, router.pool()),
+      toEach: (exchange, servers, body, signal) =>
+        broadcast(
+          {
+            agent: transport.agent,
+            clock,
+            connectTimeoutMs: config.connectTimeoutMs,
+            refresh: (id) => fleet.refresh(id),
+          },
+          exchange,
+          servers,
+          body,
+          signal,
+        ),
+      onManaged: (exchange, id) => {
+        options.onManaged(exchange, id);
+        fleet.refresh(id);
+      },
+      told: options.told,
     }),
     aggregator:
       config.mode === 'client'
         ? new Aggregator({ router, agent: transport.agent, clock, holdMs: options.holdMs.other, explain })
         : undefined,
     exposure: options.exposure,
-    own: ownPaths({ mode: config.mode, version: VERSION, deviceId, name: config.name, status }),
+    own: ownPaths({ mode: config.mode, version: VERSION, deviceId, name: config.name, status, models }),
     via,
     draining: () => draining,
     emit,

@@ -9,7 +9,9 @@ export function explainClient(fleet: Fleet): (asked?: Asked) => string {
       ({ modelKeys }) => asked?.modelKey !== undefined && modelKeys.has(asked.modelKey),
     );
     const down = (holders.length > 0 ? holders : servers).map(({ name, url, verdict }) =>
-      verdict.state === 'reliable' ? `${name} (${url})` : `${name} (${url}): ${verdict.reason}`,
+      verdict.state === 'reliable'
+        ? `${name} (${url})`
+        : `${name} (${url}): ${verdict.reason}, since ${new Date(verdict.sinceMs).toISOString()}`,
     );
     const silent = fleet.unanswered().map(({ url, reason }) => `${url}: ${reason}`);
     const known = [...down, ...silent].slice(0, 5).join('; ');

@@ -2,9 +2,11 @@ import { type Clock, systemClock } from '../clock.ts';
 import { DEFAULTS, type ServerConfig } from '../config.ts';
 import { BeaconServer } from '../discovery/beacon-server.ts';
 import { OllanaError } from '../errors.ts';
+import { toldHeaders } from '../fleet/told.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
 import { isCloudModel } from '../ollama/names.ts';
+import { FreeMemory } from '../server/free-memory.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
 import { explainServer } from './explain.ts';
@@ -21,13 +23,21 @@ export async function startServer(
   log: Log,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<Daemon> {
+  const manage = config.allow.has('manage');
+  const memory = new FreeMemory(clock);
   const core = await startCore({
     config,
     log,
     clock,
-    exposure: { manage: config.allow.has('manage') },
+    exposure: { manage },
     holdMs: HOLD_MS,
     seek: () => {},
+    target: () => ({ type: 'any' }),
+    onManaged: () => {},
+    told: ({ route, fromHere }) =>
+      route.path === '/api/version'
+        ? toldHeaders({ allowsManage: fromHere || manage, freeMemoryBytes: memory.bytes() })
+        : [],
     explain: (fleet) => explainServer(fleet, config.ollama),
     admit: ({ fromHere, route }, { model, unread }) => {
       if (fromHere) return;

@@ -8,6 +8,7 @@ import { Member } from './member.ts';
 import type { ServerFacts } from './pool.ts';
 import { type Address, Registry } from './registry.ts';
 import type { VerdictEvent } from './verdict-rules.ts';
+import type { Attendance } from './watch.ts';
 
 export interface FleetOptions {
   /** A server with this id is not followed; undefined where none would be ourselves. */
@@ -80,16 +81,20 @@ export class Fleet implements Disposable {
   }
 
   /** See `Watch.attend`; a server that has left is reported gone at once. */
-  attend(deviceId: string, onGone: (reason: string) => void): Cancel {
+  attend(deviceId: string, onGone: (reason: string) => void): Attendance {
     const member = this.#members.get(deviceId);
     if (member) return member.attend(onGone);
     onGone('the server has left');
-    return () => {};
+    return { heard: () => {}, leave: () => {} };
   }
 
-  /** See `Watch.heard`. */
-  heard(deviceId: string): void {
-    this.#members.get(deviceId)?.watch.heard();
+  /** Reads the lists of every server that answers anew; resolves when they are there, or after `limitMs`. */
+  async relist(limitMs: number): Promise<void> {
+    const members = [...this.#members.values()].filter(({ verdict }) => verdict.state === 'reliable');
+    const over = new AbortController();
+    const all = Promise.all(members.map((member) => member.watch.relist()));
+    await Promise.race([all, sleep(this.#options.clock, limitMs, over.signal)]);
+    over.abort();
   }
 
   /** Reads lists and probes again at once: of one server, or of all after a wake from sleep. */

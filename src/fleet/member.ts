@@ -1,10 +1,10 @@
 import type { Agent } from 'node:http';
-import type { Cancel, Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Identity } from './identify.ts';
 import type { ServerFacts, ServerKind } from './pool.ts';
 import type { Address } from './registry.ts';
 import { nextVerdict, type Verdict, type VerdictEvent } from './verdict-rules.ts';
-import { Watch } from './watch.ts';
+import { type Attendance, Watch } from './watch.ts';
 
 export interface MemberOptions {
   readonly identity: Identity;
@@ -77,7 +77,7 @@ export class Member implements Disposable {
     if (moved) this.#options.onVerdict(this);
   }
 
-  attend(onGone: (reason: string) => void): Cancel {
+  attend(onGone: (reason: string) => void): Attendance {
     return this.watch.attend(onGone);
   }
 
@@ -88,7 +88,7 @@ export class Member implements Disposable {
   }
 
   #describe(): ServerFacts {
-    const { tags, ps, version, latencyMs } = this.watch.knowledge;
+    const { tags, ps, version, latencyMs, told } = this.watch.knowledge;
     const claims = [...this.#addresses.values()].flatMap((address) => [...address.claims]);
     const sources = [...new Set(claims.map(([source]) => source))];
     const given = claims.map(([, claim]) => claim.name).find((name) => name !== undefined);
@@ -106,6 +106,7 @@ export class Member implements Disposable {
       ps,
       modelKeys: new Set(tags?.map((row) => row.key)),
       loadedKeys: new Set(ps?.map((row) => row.key)),
+      ...told,
       latencyMs,
     };
   }

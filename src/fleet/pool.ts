@@ -20,6 +20,10 @@ export interface ServerFacts {
   /** Keys of `modelKey`. */
   readonly modelKeys: ReadonlySet<string>;
   readonly loadedKeys: ReadonlySet<string>;
+  /** Whether it lets us change what it stores, as far as it tells; a plain Ollama always does. */
+  readonly allowsManage: boolean;
+  /** Memory for models that is free there, bytes; undefined where it does not tell. */
+  readonly freeMemoryBytes: number | undefined;
   /** Round trip of the last passed probe, ms. */
   readonly latencyMs: number | null;
 }

@@ -12,6 +12,7 @@ export type Verdict =
   | { readonly state: 'reliable'; readonly sinceMs: number }
   | {
       readonly state: 'unreliable' | 'second-chance';
+      /** When it stopped being reliable. */
       readonly sinceMs: number;
       readonly cause: FailureCause;
       readonly reason: string;
@@ -35,8 +36,9 @@ export function nextVerdict(verdict: Verdict, event: VerdictEvent, atMs: number)
     case 'completed':
       return verdict.state === 'reliable' ? verdict : { state: 'reliable', sinceMs: atMs };
     case 'attempt-failed': {
-      const state = verdict.state === 'reliable' ? 'unreliable' : 'second-chance';
-      return { state, sinceMs: atMs, cause: event.cause, reason: event.reason };
+      const { cause, reason } = event;
+      if (verdict.state === 'reliable') return { state: 'unreliable', sinceMs: atMs, cause, reason };
+      return { state: 'second-chance', sinceMs: verdict.sinceMs, cause, reason };
     }
     case 'probe-failed':
       if (verdict.state === 'reliable') {
@@ -48,6 +50,6 @@ export function nextVerdict(verdict: Verdict, event: VerdictEvent, atMs: number)
         ? { state: 'reliable', sinceMs: atMs }
         : verdict;
     case 'turns-over':
-      return verdict.state === 'second-chance' ? { ...verdict, state: 'unreliable', sinceMs: atMs } : verdict;
+      return verdict.state === 'second-chance' ? { ...verdict, state: 'unreliable' } : verdict;
   }
 }

@@ -4,6 +4,14 @@ import { OllanaError, reasonOf } from '../errors.ts';
 import { fetchJson, fetchSmall } from '../ollama/client.ts';
 import { type PsRow, readPs, readTags, type TagRow } from '../ollama/lists.ts';
 import { endsRequests, FIRST_LOOK_MS, isGone, nextProbeIn, type ProbeFailure } from './probe-plan.ts';
+import { readTold, type Told } from './told.ts';
+
+/** A request's stay at a server. */
+export interface Attendance {
+  /** Bytes came from the server: as good as a passed probe for now. Called for every chunk. */
+  heard(): void;
+  leave(): void;
+}
 
 /** What a watch has learned of its server. */
 export interface Knowledge {
@@ -11,6 +19,7 @@ export interface Knowledge {
   tags: readonly TagRow[] | undefined;
   ps: readonly PsRow[] | undefined;
   latencyMs: number | null;
+  told: Told;
 }
 
 export interface WatchOptions {
@@ -36,7 +45,15 @@ const IN_USE_FOR_MS = 30_000;
  * lists. It never sends anything that costs the GPU time.
  */
 export class Watch implements Disposable {
-  readonly knowledge: Knowledge = { version: undefined, tags: undefined, ps: undefined, latencyMs: null };
+  readonly knowledge: Knowledge = {
+    version: undefined,
+    tags: undefined,
+    ps: undefined,
+    latencyMs: null,
+    told: { allowsManage: true, freeMemoryBytes: undefined },
+  };
+  /** Told when the next reading of the lists is done. */
+  readonly #readers: (() => void)[] = [];
   readonly #options: WatchOptions;
   readonly #waiting = new Set<(reason: string) => void>();
   readonly #over = new AbortController();
@@ -61,23 +78,24 @@ export class Watch implements Disposable {
   }
 
   /**
-   * A request waits for this server: probe it closely until the returned function is called. `onGone` is
-   * called when the server is found to be gone meanwhile.
+   * A request waits for this server: probe it closely until it leaves. `onGone` is called when the server is
+   * found to be gone meanwhile.
    */
-  attend(onGone: (reason: string) => void): Cancel {
+  attend(onGone: (reason: string) => void): Attendance {
     const entry = (reason: string) => onGone(reason);
     this.#waiting.add(entry);
     this.#usedAt = this.#options.clock.now();
     if (this.#waiting.size === 1 && !this.#probing) this.#schedule(FIRST_LOOK_MS);
-    return () => {
-      this.#waiting.delete(entry);
-      this.#usedAt = this.#options.clock.now();
+    const { clock } = this.#options;
+    return {
+      heard: () => {
+        this.#heardAt = clock.now();
+      },
+      leave: () => {
+        this.#waiting.delete(entry);
+        this.#usedAt = clock.now();
+      },
     };
-  }
-
-  /** Bytes came from the server: as good as a passed probe for now. */
-  heard(): void {
-    this.#heardAt = this.#options.clock.now();
   }
 
   /** Look again at once, lists included: something happened that changed them, or the network did. */
@@ -86,6 +104,14 @@ export class Watch implements Disposable {
     this.#heardAt = Number.NEGATIVE_INFINITY;
     this.#listsWanted = true;
     if (!this.#probing) this.#schedule(0);
+  }
+
+  /** Reads the lists anew; resolves when that has been tried, or at disposal. */
+  relist(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#readers.push(resolve);
+      this.refresh();
+    });
   }
 
   #schedule(ms: number): void {
@@ -128,12 +154,14 @@ export class Watch implements Disposable {
       }
       this.#failures = 0;
       this.knowledge.latencyMs = clock.now() - startedAt;
+      this.knowledge.told = readTold(answer.headers);
       this.knowledge.version = versionIn(answer.body) ?? this.knowledge.version;
       onPassed();
     } catch (error) {
       if (this.#over.signal.aborted) return;
       this.#failures += 1;
       this.#failure = failureKind(error);
+      for (const tell of this.#readers.splice(0)) tell();
       if (isGone(this.#failure, this.#failures)) this.#gone(this.#failure, reasonOf(error));
     }
   }
@@ -156,6 +184,8 @@ export class Watch implements Disposable {
     };
     this.#listsWanted = false;
     this.#listsAt = clock.now();
+    // Whoever asks meanwhile wants lists that are younger than the question.
+    const asked = this.#readers.splice(0);
     const [tags, ps] = await Promise.allSettled([
       fetchJson(`${url()}/api/tags`, options),
       fetchJson(`${url()}/api/ps`, options),
@@ -164,12 +194,14 @@ export class Watch implements Disposable {
     if (tags.status === 'fulfilled') this.knowledge.tags = readTags(tags.value);
     if (ps.status === 'fulfilled') this.knowledge.ps = readPs(ps.value);
     this.#options.onLists();
+    for (const tell of asked) tell();
   }
 
   [Symbol.dispose](): void {
     this.#timer();
     this.#over.abort();
     this.#waiting.clear();
+    for (const tell of this.#readers.splice(0)) tell();
   }
 }
 

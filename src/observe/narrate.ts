@@ -61,9 +61,29 @@ export function narrateProxy(log: Log): (event: ProxyEvent) => void {
 
 /** Puts what discovery notices into the log. */
 export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
-  return ({ type, ...fields }) => {
-    if (type === 'links-changed') return log.info('network interfaces in use', fields);
-    return log.warn(`discovery: ${type}`, fields);
+  return (notice) => {
+    const { type, ...fields } = notice;
+    switch (notice.type) {
+      case 'links-changed':
+        if (notice.links.length > 0) return log.info('network interfaces in use', fields);
+        return log.warn(
+          'no network to find servers on: connect to one (it is noticed by itself), check --interface, or name servers with --server',
+        );
+      case 'listen-failed':
+        return log.warn(
+          'cannot listen for announcements, servers are found by asking only: is another program on this UDP port? --discovery-port takes another, the same on all machines',
+          fields,
+        );
+      case 'send-failed':
+        return log.warn(
+          'cannot send on an interface, going on with the others: a firewall, or no address there yet',
+          fields,
+        );
+      case 'bad-line':
+        return log.warn('a line of the server file is not understood and skipped', fields);
+      case 'file-unreadable':
+        return log.warn('the server file cannot be read, going on with what it said last', fields);
+    }
   };
 }
 

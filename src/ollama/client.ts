@@ -1,4 +1,4 @@
-import http from 'node:http';
+import http, { type IncomingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
@@ -14,10 +14,15 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** Extra request headers. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** GET unless given. */
+  readonly method?: string;
+  /** What is sent; nothing unless given. */
+  readonly body?: Buffer;
 }
 
 export interface Fetched {
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
   readonly contentType: string;
   readonly body: Buffer;
 }
@@ -26,7 +31,7 @@ export interface Fetched {
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /**
- * GETs a small document from a server: probes and lists, never a request of an app. Rejects with
+ * Has a small exchange with a server: probes, lists, and what goes to several servers at once. Rejects with
  * `OLLANA_DIAL_FAILED` when no connection came about, `OLLANA_UPSTREAM_SILENT` when no whole answer came
  * within `timeoutMs`, `OLLANA_UPSTREAM_FAILED` for any other break; an abort rejects as the latter.
  */
@@ -36,7 +41,12 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
     const secure = url.startsWith('https:');
     const request = (secure ? https : http).request(url, {
       agent: options.agent ?? false,
-      headers: { accept: 'application/json', ...options.headers },
+      method: options.method ?? 'GET',
+      headers: {
+        accept: 'application/json',
+        ...(options.body && { 'content-length': String(options.body.length) }),
+        ...options.headers,
+      },
       ...(options.signal && { signal: options.signal }),
     });
     const stopDial = options.clock.after(options.connectTimeoutMs, () =>
@@ -79,6 +89,7 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
         settle(() =>
           resolve({
             status: response.statusCode ?? 0,
+            headers: response.headers,
             contentType: String(response.headers['content-type'] ?? ''),
             body: Buffer.concat(chunks),
           }),
@@ -88,7 +99,7 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
         settle(() => reject(new OllanaError('OLLANA_UPSTREAM_FAILED', cause.message, { cause }))),
       );
     });
-    request.end();
+    request.end(options.body);
   });
 }
 

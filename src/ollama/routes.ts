@@ -12,8 +12,10 @@ export type RouteClass =
   | 'holder'
   /** `GET /` and `HEAD /`: about this address itself. */
   | 'liveness'
-  /** Changes what a server stores; never repeated by itself. */
-  | 'manage'
+  /** Changes what one server stores; never repeated by itself. */
+  | 'pinned'
+  /** Changes what every server that is concerned stores; never repeated by itself. */
+  | 'broadcast'
   /** Acts on a machine's ollama.com identity. */
   | 'identity'
   | 'unknown';
@@ -60,12 +62,12 @@ export const ROUTES: readonly Route[] = [
   route(POST, '/v1/audio/transcriptions', 'inference', 'openai'),
   route(POST, '/v1/responses', 'inference', 'responses'),
   route(POST, '/v1/messages', 'inference', 'anthropic'),
-  route(POST, '/api/pull', 'manage'),
-  route(POST, '/api/push', 'manage'),
-  route(POST, '/api/create', 'manage'),
-  route(POST, '/api/copy', 'manage'),
-  route(['DELETE'], '/api/delete', 'manage'),
-  route(['POST', 'HEAD'], '/api/blobs/', 'manage'),
+  route(POST, '/api/pull', 'pinned'),
+  route(POST, '/api/push', 'pinned'),
+  route(POST, '/api/create', 'pinned'),
+  route(POST, '/api/copy', 'pinned'),
+  route(['DELETE'], '/api/delete', 'broadcast'),
+  route(['POST', 'HEAD'], '/api/blobs/', 'pinned'),
   route(GET, '/api/status', 'identity'),
   route(POST, '/api/me', 'identity'),
   route(POST, '/api/signout', 'identity'),

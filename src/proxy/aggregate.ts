@@ -23,6 +23,14 @@ export interface AggregateOptions {
 /** A list waits this long for a server; then the rows last known from it are used, ms. */
 const DEADLINE_MS = 250;
 
+/** What a server that has gone was last known to have is listed for this long: it may be restarting, ms. */
+const GONE_ROWS_MS = 60_000;
+
+/** Whether nobody reaches the server; one that broke off a stream still answers. Pure. */
+function isGone({ verdict }: PoolServer): boolean {
+  return verdict.state !== 'reliable' && verdict.cause === 'dial';
+}
+
 /** Answers the reads that are about all servers together, as one Ollama that holds everything would. */
 export class Aggregator {
   readonly #options: AggregateOptions;
@@ -76,13 +84,13 @@ export class Aggregator {
     }
   }
 
-  /** Those that answer, in the order in which requests would go to them; if none does, all that are known. */
+  /** Those whose rows count, in the order in which requests would go to them: gone ones not for long. */
   #servers(): Pool {
-    const order = rank(this.#options.router.pool(), { modelKey: undefined, tried: new Set(), turn: 0 });
-    const all = order.map((candidate) => candidate.server);
-    // One that broke off a stream still answers; only one that nobody reaches would be waited for in vain.
-    const answering = all.filter(({ verdict }) => verdict.state === 'reliable' || verdict.cause !== 'dial');
-    return answering.length > 0 ? answering : all;
+    const { router, clock } = this.#options;
+    const order = rank(router.pool(), { modelKey: undefined, tried: new Set(), turn: 0 });
+    return order
+      .map((candidate) => candidate.server)
+      .filter((server) => !isGone(server) || clock.wall() - server.verdict.sinceMs < GONE_ROWS_MS);
   }
 
   async #read(path: string, servers: Pool): Promise<unknown> {
@@ -114,6 +122,8 @@ export class Aggregator {
     const options = { agent, clock, connectTimeoutMs: DEADLINE_MS, timeoutMs: DEADLINE_MS };
     return Promise.all(
       servers.map(async (server) => {
+        // Only waited for in vain.
+        if (isGone(server)) return { server, rows: known(server) ?? [] };
         try {
           return { server, rows: read(await fetchJson(server.url + path, options)) };
         } catch {

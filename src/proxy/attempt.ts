@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { FailureCause } from '../fleet/verdict-rules.ts';
+import type { RouteClass } from '../ollama/routes.ts';
 import type { Outcome, Pick, Router } from '../routing/router.ts';
 import type { Exchange } from './exchange.ts';
 import { relay } from './relay.ts';
@@ -42,6 +43,9 @@ export type AttemptEnd = { readonly outcome: Outcome } & (
   | { readonly type: 'failed'; readonly begun: boolean; readonly reason: string }
 );
 
+/** Whose streams end with a message that says so. */
+const MARKED: ReadonlySet<RouteClass> = new Set(['inference', 'pinned']);
+
 const NOBODY: Outcome = { type: 'nobody' };
 
 /**
@@ -67,7 +71,7 @@ export async function attempt(options: AttemptOptions, input: AttemptInput): Pro
     given ??= reason;
     sending.destroy(new Error(reason));
   };
-  const leave = router.attend(deviceId, (reason) => {
+  const attendance = router.attend(deviceId, (reason) => {
     gone = true;
     giveUp(reason);
   });
@@ -80,15 +84,17 @@ export async function attempt(options: AttemptOptions, input: AttemptInput): Pro
       return { type: 'client-left', outcome: NOBODY };
     }
     if (arrival.stage !== 'answered') return unanswered(input, arrival);
-    router.heard(deviceId);
     return answered(options, input, arrival.response, {
-      heard: silence.heard,
+      heard: () => {
+        attendance.heard();
+        silence.heard();
+      },
       why: (reason) => given ?? reason,
     });
   };
   const end = await run();
   silence.stop();
-  leave();
+  attendance.leave();
   if (!gone || end.outcome.type !== 'failed') return end;
   return { ...end, outcome: { ...end.outcome, cause: 'dial', judged: true } };
 }
@@ -128,12 +134,11 @@ async function answered(
   }
   const end = await relay(response, exchange.response, {
     protocol: route.protocol,
-    marked: status === 200 && (route.class === 'inference' || route.class === 'manage'),
+    marked: status === 200 && MARKED.has(route.class),
     extraHeaders: input.answerHeaders,
     onChunk: (bytes) => {
       exchange.firstByteAt ??= clock.now();
       exchange.bytes += bytes;
-      router.heard(pick.server.deviceId);
       on.heard();
     },
     describe: (reason) => {
@@ -149,7 +154,9 @@ async function answered(
   }
   if (end.type === 'client-left') return { type: 'client-left', outcome: NOBODY };
   const reason = on.why(end.reason);
-  const outcome: Outcome = { type: 'failed', cause: 'stream', reason };
+  // That a registry cannot be reached, or a file is no model, is not the server's failure: it said so itself.
+  const blameless = end.told && route.class === 'pinned';
+  const outcome: Outcome = blameless ? NOBODY : { type: 'failed', cause: 'stream', reason };
   // Headers alone are not an answer: nothing has reached the client, so another server may still give one.
   if (!end.begun && isRepeatable({ routeClass: route.class, method, replayable })) {
     return { type: 'elsewhere', answer: undefined, outcome };
@@ -158,20 +165,21 @@ async function answered(
 }
 
 /** Who is to blame for an error status: for a 500 the request may be; see `forward`. */
-function statusOutcome(status: number, response: IncomingMessage): Outcome {
+export function statusOutcome(status: number, response: IncomingMessage): Outcome {
   if (status < 502) return NOBODY;
   // Another ollana says by this header that its Ollama is away; a probe will tell when it is back.
   const cause: FailureCause = response.headers['x-ollana-error'] !== undefined ? 'dial' : 'status';
   return { type: 'failed', cause, reason: `it answered ${status}` };
 }
 
-function isReset(error: Error): boolean {
+/** Whether a connection ended as a kept one does that the other side had closed. */
+export function isReset(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 /** Ends an attempt that has been silent for the time the user set. */
-function watchSilence(
+export function watchSilence(
   options: AttemptOptions,
   { response }: Exchange,
   giveUp: (reason: string) => void,

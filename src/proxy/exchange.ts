@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Route, routeOf } from '../ollama/routes.ts';
+import { isKnownPath, type Route, routeOf } from '../ollama/routes.ts';
 
 /** One request of a client and everything that is noted about it on its way. */
 export interface Exchange {
@@ -8,8 +8,10 @@ export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly method: string;
-  /** Path and query as the client sent them. */
+  /** Path and query as the client sent them, less a `server=` that was for us. */
   readonly target: string;
+  /** The server that the client named, by `X-Ollana-Server` or `?server=`. */
+  readonly named: string | undefined;
   readonly route: Route;
   /** Whether the client is on this machine. */
   readonly fromHere: boolean;
@@ -34,7 +36,8 @@ export function openExchange(
   startedAt: number,
 ): Exchange {
   const method = request.method ?? 'GET';
-  const target = request.url ?? '/';
+  const { target, named } = takeServer(request.url ?? '/');
+  const header = request.headers['x-ollana-server'];
   const address = request.socket.remoteAddress ?? '';
   return {
     id: randomUUID(),
@@ -42,6 +45,7 @@ export function openExchange(
     response,
     method,
     target,
+    named: typeof header === 'string' && header !== '' ? header : named,
     route: routeOf(method, target),
     fromHere: isLoopback(address),
     startedAt,
@@ -59,4 +63,31 @@ export function openExchange(
 
 function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+/**
+ * Takes `server=NAME` out of the query of an Ollama path; every other byte stays as it is. Paths that are not
+ * Ollama's keep theirs: it is not ours to read. Pure.
+ */
+export function takeServer(target: string): { target: string; named: string | undefined } {
+  const [path = '', query] = splitOnce(target, '?');
+  if (query === undefined || !isKnownPath(path)) return { target, named: undefined };
+  const parts = query.split('&');
+  const ours = parts.find((part) => part.startsWith('server='));
+  if (ours === undefined) return { target, named: undefined };
+  const rest = parts.filter((part) => !part.startsWith('server=')).join('&');
+  return { target: rest === '' ? path : `${path}?${rest}`, named: decoded(ours.slice('server='.length)) };
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text; // A broken escape names no server; it is shown as it came.
+  }
 }

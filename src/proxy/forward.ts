@@ -1,8 +1,11 @@
 import { OllanaError } from '../errors.ts';
+import type { PoolServer } from '../fleet/pool.ts';
 import { BodyDecoder } from '../ollama/decode-body.ts';
 import type { Pick } from '../routing/router.ts';
+import type { Targets } from '../routing/targets.ts';
 import { type AttemptEnd, type AttemptOptions, attempt } from './attempt.ts';
 import type { Body, BodyReader } from './body.ts';
+import { EmbedBatches } from './embed.ts';
 import type { ProxyEvent } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardHeaders, headerText } from './headers.ts';
@@ -21,20 +24,38 @@ export interface ForwardOptions extends AttemptOptions {
   readonly holdMs: { readonly inference: number; readonly other: number };
   /** Throws when this client may not have what it asks for. */
   readonly admit: (exchange: Exchange, asked: Asked) => void;
+  /** Where a request may go. */
+  readonly target: (exchange: Exchange, asked: Asked) => Targets;
+  /** Sends a request to several servers and answers it. */
+  readonly toEach: (
+    exchange: Exchange,
+    servers: readonly PoolServer[],
+    body: Buffer,
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** Told when a server has answered a request that changes what it stores, or has been sent a blob. */
+  readonly onManaged: (exchange: Exchange, deviceId: string) => void;
+  /** Headers that tell about this machine, flat. */
+  readonly told: (exchange: Exchange) => readonly string[];
   /** Asks the network for servers at once: a request has found none. */
   readonly seek: () => void;
   /** Says why nobody could take a request for this model, and what to do. */
   readonly explain: (asked: Asked) => string;
 }
 
+/** Reading lists takes a round trip; a person who waits for an error waits this long more, ms. */
+const RELIST_MS = 500;
+
 /** Sends requests to servers, one after the other if need be, until one has answered. */
 export class Forwarder {
   readonly #options: ForwardOptions;
   readonly #decoder: BodyDecoder;
+  readonly #embeds: EmbedBatches;
 
   constructor(options: ForwardOptions) {
     this.#options = options;
     this.#decoder = new BodyDecoder(options);
+    this.#embeds = new EmbedBatches(options);
   }
 
   /**
@@ -73,6 +94,19 @@ export class Forwarder {
     });
     exchange.model = asked.model;
     this.#options.admit(exchange, asked);
+    // What must reach every holder must reach the one that got its copy a moment ago, too.
+    if (exchange.route.class === 'broadcast' || asked.unloads) await router.relist(RELIST_MS);
+    const targets = this.#options.target(exchange, asked);
+    if (targets.type === 'nobody') {
+      throw new OllanaError('OLLANA_NO_SERVER', targets.message, { status: targets.status });
+    }
+    if (targets.type === 'each' && body.type === 'whole') {
+      return this.#options.toEach(exchange, targets.servers, body.bytes, signal);
+    }
+    const batch = targets.type === 'any' ? this.#embeds.find(exchange, asked, body) : undefined;
+    const splitHeaders = () => this.#answerHeaders(exchange, 'split');
+    if (batch && (await this.#embeds.answer(exchange, batch, splitHeaders, signal))) return;
+    const choose = (used: ReadonlySet<string>) => this.#choose(asked, targets, used);
     const tried = new Set<string>();
     const doubted: string[] = [];
     let said: StoredAnswer | undefined;
@@ -83,9 +117,10 @@ export class Forwarder {
     });
     while (!signal.aborted) {
       const pick =
-        this.#pick(asked, tried) ?? (said ? undefined : await this.#hold(exchange, asked, tried, signal));
+        (await choose(tried)) ?? (said ? undefined : await this.#hold(exchange, choose, tried, signal));
       if (signal.aborted) return pick?.release({ type: 'nobody' });
       if (!pick) break;
+      const since = this.#options.clock.now();
       const end = await this.#attempt(exchange, pick, asked, body, fresh);
       if (end.type === 'again') {
         fresh = true;
@@ -93,6 +128,8 @@ export class Forwarder {
       }
       tried.add(pick.server.deviceId);
       if (end.type === 'answered') {
+        if (batch && end.outcome.type === 'completed')
+          this.#embeds.learn(batch, pick, this.#options.clock.now() - since);
         // What one server refused with 500 and another did was the first one's failure, not the request's.
         for (const deviceId of doubted)
           router.judge(deviceId, { type: 'failed', cause: 'status', reason: 'it answered 500' });
@@ -114,21 +151,33 @@ export class Forwarder {
       if (body.type === 'streaming' && end.outcome.type === 'failed' && end.outcome.cause !== 'dial') break;
     }
     if (signal.aborted) return;
-    if (said) return sendStored(said, exchange.response, this.#answerHeaders(exchange, undefined));
+    if (said)
+      return sendStored(said, exchange.response, this.#answerHeaders(exchange, 'every server refused'));
     throw new OllanaError('OLLANA_NO_SERVER', this.#options.explain(asked), { status: 503, retryAfterS: 5 });
   }
 
-  /** The best server left; when nobody holds the model, the best of all, whose Ollama then says so itself. */
-  #pick(asked: Asked, tried: ReadonlySet<string>): Pick | undefined {
+  /**
+   * The best server left. When nobody is known to hold the model the lists are read anew, as it may have been
+   * pulled a moment ago; if still nobody does, the best of all servers is asked, whose Ollama says so itself.
+   */
+  async #choose(asked: Asked, targets: Targets, tried: ReadonlySet<string>): Promise<Pick | undefined> {
     const { router } = this.#options;
-    const pick = router.pick(asked.modelKey, tried);
-    if (pick || asked.modelKey === undefined || router.isHeld(asked.modelKey)) return pick;
-    return router.pick(undefined, tried);
+    if (targets.type === 'one-of') {
+      const ids = targets.servers.map(({ deviceId }) => deviceId);
+      return router.pickFrom(ids, tried, targets.why);
+    }
+    const { modelKey } = asked;
+    const pick = router.pick(modelKey, tried);
+    if (pick || modelKey === undefined || router.isHeld(modelKey)) return pick;
+    if (tried.size === 0) await router.relist(RELIST_MS);
+    return (
+      router.pick(modelKey, tried) ?? (router.isHeld(modelKey) ? undefined : router.pick(undefined, tried))
+    );
   }
 
   async #hold(
     exchange: Exchange,
-    asked: Asked,
+    choose: (tried: ReadonlySet<string>) => Promise<Pick | undefined>,
     tried: Set<string>,
     signal: AbortSignal,
   ): Promise<Pick | undefined> {
@@ -138,7 +187,7 @@ export class Forwarder {
     if (left <= 0) return undefined;
     const since = clock.now();
     this.#options.seek();
-    const pick = await hold({ router, clock, modelKey: asked.modelKey, tried, limitMs: left, signal });
+    const pick = await hold({ router, clock, choose, tried, limitMs: left, signal });
     exchange.queueMs += clock.now() - since;
     return pick;
   }
@@ -168,9 +217,12 @@ export class Forwarder {
       fresh,
       replayable: body.type === 'whole',
       listed: asked.modelKey !== undefined && server.modelKeys.has(asked.modelKey),
-      answerHeaders: this.#answerHeaders(exchange, pick),
+      answerHeaders: this.#answerHeaders(exchange, pick.reason),
     });
     pick.release(end.outcome);
+    if (exchange.route.class === 'pinned' || exchange.route.class === 'broadcast' || asked.unloads) {
+      this.#options.onManaged(exchange, server.deviceId);
+    }
     const { id, attempts, reason } = exchange;
     this.#options.emit({
       type: 'attempt-ended',
@@ -185,9 +237,10 @@ export class Forwarder {
     return end;
   }
 
-  #answerHeaders(exchange: Exchange, pick: Pick | undefined): string[] {
+  #answerHeaders(exchange: Exchange, reason: string): string[] {
     return [
       ...exchange.extraHeaders,
+      ...this.#options.told(exchange),
       'X-Ollana-Server',
       headerText(exchange.server ?? 'none'),
       'X-Ollana-Attempts',
@@ -195,7 +248,7 @@ export class Forwarder {
       'X-Ollana-Queue-Ms',
       String(Math.round(exchange.queueMs)),
       'X-Ollana-Reason',
-      headerText(pick?.reason ?? 'every server refused'),
+      headerText(reason),
       'X-Ollana-Request-Id',
       exchange.id,
     ];

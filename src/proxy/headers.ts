@@ -54,7 +54,7 @@ export function forwardHeaders(raw: readonly string[], options: ForwardHeaderOpt
   const spelling = new Map<string, string>();
   const via: string[] = [];
   eachHeader(raw, (name, lower, value) => {
-    if (lower === 'host' || lower === 'origin') return;
+    if (lower === 'host' || lower === 'origin' || lower === 'x-ollana-server') return;
     if (lower === 'content-length') {
       if (options.contentLength === undefined) headers['content-length'] = value;
       return;

@@ -4,7 +4,8 @@ import type { Pick, Router } from '../routing/router.ts';
 export interface HoldOptions {
   readonly router: Router;
   readonly clock: Clock;
-  readonly modelKey: string | undefined;
+  /** Leases a server that has not been tried, if there is one. */
+  readonly choose: (tried: ReadonlySet<string>) => Promise<Pick | undefined>;
   /** Servers that have failed this request; one that has become reliable since is taken off. */
   readonly tried: Set<string>;
   /** How long to wait, ms. */
@@ -17,7 +18,7 @@ export interface HoldOptions {
  * when the limit is reached or `signal` aborts.
  */
 export async function hold(options: HoldOptions): Promise<Pick | undefined> {
-  const { router, clock, modelKey, tried, limitMs, signal } = options;
+  const { router, clock, choose, tried, limitMs, signal } = options;
   const over = new AbortController();
   const end = () => over.abort();
   const stopTimer = clock.after(limitMs, end);
@@ -29,7 +30,7 @@ export async function hold(options: HoldOptions): Promise<Pick | undefined> {
       for (const server of router.pool()) {
         if (server.verdict.state === 'reliable') tried.delete(server.deviceId);
       }
-      const pick = router.pick(modelKey, tried);
+      const pick = await choose(tried);
       if (pick) return pick;
     }
     return undefined;

@@ -21,8 +21,14 @@ export interface RelayOptions {
 export type RelayEnd =
   | { readonly type: 'completed' }
   | { readonly type: 'client-left' }
-  /** `begun`: bytes had gone to the client, so nothing can be repeated. */
-  | { readonly type: 'failed'; readonly begun: boolean; readonly reason: string };
+  | {
+      readonly type: 'failed';
+      /** Bytes had gone to the client, so nothing can be repeated. */
+      readonly begun: boolean;
+      /** The server itself ended its answer with an error. */
+      readonly told: boolean;
+      readonly reason: string;
+    };
 
 /**
  * Passes an answer on: status and headers with the first byte of the body, chunks as they come, with
@@ -58,7 +64,7 @@ export function relay(
         const words = options.describe(reason);
         breakOff(client, roomForMore ? errorEnd(framing, options.protocol, words, tail.open) : '');
       }
-      settle({ type: 'failed', begun, reason });
+      settle({ type: 'failed', begun, told: false, reason });
     };
     const onClientClose = () => {
       if (!client.writableFinished) settle({ type: 'client-left' });
@@ -108,7 +114,7 @@ export function relay(
       const reason = 'the server reported an error';
       options.describe(reason);
       client.end();
-      settle({ type: 'failed', begun: true, reason });
+      settle({ type: 'failed', begun: true, told: true, reason });
     });
   });
 }

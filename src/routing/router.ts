@@ -1,7 +1,7 @@
-import type { Cancel } from '../clock.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Pool, PoolServer } from '../fleet/pool.ts';
 import type { FailureCause } from '../fleet/verdict-rules.ts';
+import type { Attendance } from '../fleet/watch.ts';
 import { isHeld, rank } from './policy.ts';
 
 /** How an attempt ended, as far as anyone is to be believed or blamed for it. */
@@ -49,7 +49,19 @@ export class Router {
     const [best] = rank(this.pool(), { modelKey, tried, turn: this.#turn });
     if (!best) return undefined;
     if (best.server.verdict.state === 'second-chance') this.#startNewRound();
-    const { deviceId } = best.server;
+    return this.#lease(best.server, best.reason);
+  }
+
+  /** Leases the first of these servers that is still known and has not been tried, or returns undefined. */
+  pickFrom(deviceIds: readonly string[], tried: ReadonlySet<string>, reason: string): Pick | undefined {
+    const pool = this.pool();
+    const next = deviceIds.find((id) => !tried.has(id) && pool.some((server) => server.deviceId === id));
+    const server = pool.find(({ deviceId }) => deviceId === next);
+    return server && this.#lease(server, reason);
+  }
+
+  #lease(server: PoolServer, reason: string): Pick {
+    const { deviceId } = server;
     this.#inFlight.set(deviceId, (this.#inFlight.get(deviceId) ?? 0) + 1);
     let open = true;
     const release = (outcome: Outcome) => {
@@ -60,7 +72,7 @@ export class Router {
       else this.#inFlight.delete(deviceId);
       this.judge(deviceId, outcome);
     };
-    return { server: best.server, reason: best.reason, release };
+    return { server, reason, release };
   }
 
   /** Passes on what an outcome says about a server. */
@@ -84,13 +96,13 @@ export class Router {
   }
 
   /** See `Fleet.attend`. */
-  attend(deviceId: string, onGone: (reason: string) => void): Cancel {
+  attend(deviceId: string, onGone: (reason: string) => void): Attendance {
     return this.#fleet.attend(deviceId, onGone);
   }
 
-  /** See `Fleet.heard`. */
-  heard(deviceId: string): void {
-    this.#fleet.heard(deviceId);
+  /** See `Fleet.relist`. */
+  relist(limitMs: number): Promise<void> {
+    return this.#fleet.relist(limitMs);
   }
 
   /** Reads the lists of a server again: they turned out to be wrong. */

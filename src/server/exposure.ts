@@ -11,7 +11,7 @@ export type ExposureVerdict =
   /** `remedy` is for the owner of this machine. */
   | { readonly type: 'refused'; readonly why: string; readonly remedy: string }
   /** Not part of Ollama's interface: answered as Ollama would, without asking it. */
-  | { readonly type: 'absent'; readonly status: 404 | 405; readonly text: string };
+  | { readonly type: 'absent'; readonly status: 404; readonly text: string };
 
 /**
  * Judges a request of a peer by its route; requests of this machine's own apps are not judged. By default a
@@ -21,8 +21,9 @@ export type ExposureVerdict =
 export function judgeExposure(route: Route, path: string, { manage }: Exposure): ExposureVerdict {
   switch (route.class) {
     case 'unknown':
-      return isKnownPath(path)
-        ? { type: 'absent', status: 405, text: '405 method not allowed' }
+      // A wrong method or one slash too many does nothing there: Ollama answers with 405 or a redirect.
+      return isPlain(path) && (isKnownPath(path) || isKnownPath(path.replace(/\/$/, '')))
+        ? { type: 'allowed' }
         : { type: 'absent', status: 404, text: '404 page not found' };
     case 'identity':
       return {
@@ -30,7 +31,8 @@ export function judgeExposure(route: Route, path: string, { manage }: Exposure):
         why: `${path} acts on this machine's ollama.com account`,
         remedy: 'call it on that machine',
       };
-    case 'manage':
+    case 'pinned':
+    case 'broadcast':
       if (manage) return { type: 'allowed' };
       return {
         type: 'refused',
@@ -40,4 +42,9 @@ export function judgeExposure(route: Route, path: string, { manage }: Exposure):
     default:
       return { type: 'allowed' };
   }
+}
+
+/** Whether nothing between here and Ollama could read another path into this one. */
+function isPlain(path: string): boolean {
+  return !/\.\.|%|\/\/|\\/.test(path);
 }

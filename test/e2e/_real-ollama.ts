@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { temporaryDirectory } from '../_daemon.ts';
 import { until } from '../_deadline.ts';
 import type { TestProcess } from '../_process.ts';
@@ -11,8 +11,8 @@ const CACHES = [join(import.meta.dirname, '..', '..', '.cache'), join(homedir(),
 
 function find(variable: string, file: string): string | undefined {
   const given = process.env[variable];
-  return [...(given === undefined ? [] : [given]), ...CACHES.map((cache) => join(cache, file))].find((path) =>
-    existsSync(path),
+  return [...(given === undefined ? [] : [resolve(given)]), ...CACHES.map((cache) => join(cache, file))].find(
+    (path) => existsSync(path),
   );
 }
 
@@ -25,6 +25,13 @@ export function realOllamaUnavailable(): string | undefined {
   if (realBinary() === undefined || realModel() === undefined)
     return 'the real Ollama and a model are not here (bash .ci/run builds them, or set OLLANA_REAL_OLLAMA and OLLANA_REAL_MODEL)';
   return undefined;
+}
+
+/** Path of the small model's GGUF file; throws where `realOllamaUnavailable()` names a reason. */
+export function modelFile(): string {
+  const file = realModel();
+  if (file === undefined) throw new Error(realOllamaUnavailable());
+  return file;
 }
 
 /** Path of the stock `ollama` command; throws where `realOllamaUnavailable()` names a reason. */
@@ -41,8 +48,17 @@ export function ollamaBinary(): string {
 const PARAMETERS =
   'PARAMETER num_predict 24\nPARAMETER temperature 0\nPARAMETER seed 1\nPARAMETER num_thread 1\n';
 
+export interface RealOllamaOptions {
+  /** Lines of the Modelfile after FROM; without it, short answers of 24 tokens on one thread. */
+  readonly parameters?: string;
+  /** Added to the server's environment. Its working directory is its HOME. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface RealOllama extends AsyncDisposable {
   readonly process: TestProcess;
+  /** What the server and the command beside it run with; its HOME is writable and goes with the server. */
+  readonly env: Readonly<Record<string, string>> & { readonly HOME: string };
   /** The `ollama` command beside this server. */
   cli(...args: string[]): Promise<{ stdout: string; stderr: string; code: number | null }>;
 }
@@ -54,16 +70,21 @@ export interface RealOllama extends AsyncDisposable {
 export async function startRealOllama(
   host: LabHost,
   models: readonly string[] = ['smol'],
+  options: RealOllamaOptions = {},
 ): Promise<RealOllama> {
   const folder = temporaryDirectory('real-ollama');
   const env = {
     HOME: folder.path,
     OLLAMA_MODELS: join(folder.path, 'models'),
     OLLAMA_HOST: '127.0.0.1:11434',
+    ...options.env,
   };
-  const server = host.spawn(ollamaBinary(), ['serve'], { env });
+  // Entering a host's mount namespace forgets the working directory, so it is set inside.
+  const command = ['-c', 'cd "$HOME" && exec "$0" serve', ollamaBinary()];
+  const server = host.spawn('sh', command, { env });
   const started: RealOllama = {
     process: server,
+    env,
     cli: (...args) => host.exec(ollamaBinary(), args, { env, timeoutMs: 60_000 }),
     async [Symbol.asyncDispose]() {
       await server.stop('SIGTERM').catch(() => {}); // Killed when it would not end: it holds nothing of worth.
@@ -75,7 +96,7 @@ export async function startRealOllama(
       return (await host.http('http://127.0.0.1:11434/api/version')).status === 200;
     });
     const modelfile = join(folder.path, 'Modelfile');
-    writeFileSync(modelfile, `FROM ${realModel()}\n${PARAMETERS}`);
+    writeFileSync(modelfile, `FROM ${realModel()}\n${options.parameters ?? PARAMETERS}`);
     for (const model of models) {
       const created = await started.cli('create', model, '-f', modelfile);
       if (created.code !== 0) throw new Error(`ollama create ${model}: ${created.stderr}`);
