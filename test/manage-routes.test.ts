@@ -50,6 +50,21 @@ describe('delete', () => {
   });
 });
 
+it('a delete right after a pull reaches the copy that was just made', async () => {
+  await using cluster = await startCluster({ ollamas: TWO });
+  const pulled = await ask(cluster, '/api/pull?server=b', { model: 'only-a', stream: false });
+  expect(pulled).toMatchObject({ status: 200 });
+  expect(cluster.ollamas.map((one) => has(one, 'only-a'))).toEqual([true, true]);
+  await ask(cluster, '/api/delete', { model: 'only-a' }, { method: 'DELETE' });
+  expect(cluster.ollamas.map((one) => has(one, 'only-a'))).toEqual([false, false]);
+});
+
+it('a pull that fails for want of a registry is nobody’s fault', async () => {
+  await using cluster = await startCluster({ ollamas: [{ ...TWO[0], registry: [] }] });
+  await ask(cluster, '/api/pull', { model: 'nowhere' });
+  expect(cluster.client.status().servers.map(({ verdict }) => verdict)).toEqual(['reliable']);
+});
+
 it('an unload reaches every holder', async () => {
   await using cluster = await startCluster({ ollamas: TWO });
   for (const one of cluster.ollamas) await one.load('both');

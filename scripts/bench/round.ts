@@ -26,16 +26,17 @@ export async function runRound(contender: Contender, config: BenchConfig): Promi
   using load = new Load(contender.url);
   const whole: number[] = [];
   const firstByte: number[] = [];
+  // First, while no garbage of the other measurements is left to clear away.
+  const streams = (lines: number) =>
+    Promise.all(Array.from({ length: config.segmentStreams }, () => load.count(MODELS.segments.name, lines)));
+  await streams(1); // Opens the connections: what they cost is not a line's.
+  const cpuSegments = await cpuPerLine(contender, config.segmentLines, () => streams(config.segmentLines));
   await load.ask(MODELS.fullSpeed.name, 1, true); // Opens the connection that is kept.
   for (let i = 0; i < config.smallRequests; i += 1) {
     whole.push((await load.ask(MODELS.fullSpeed.name, 1, false)).totalMs);
     firstByte.push((await load.ask(MODELS.fullSpeed.name, 1, true)).firstByteMs);
   }
   const delays = await load.delays(MODELS.paced.name, config.pacedLines);
-  const streams = (lines: number) =>
-    Promise.all(Array.from({ length: config.segmentStreams }, () => load.count(MODELS.segments.name, lines)));
-  await streams(1); // Opens the connections: what they cost is not a line's.
-  const cpuSegments = await cpuPerLine(contender, config.segmentLines, () => streams(config.segmentLines));
   // Last, as the garbage of a minute's work in a second is cleared away during what follows.
   const cpuFullSpeed = await cpuPerLine(contender, config.fullSpeedLines, async () => [
     await load.count(MODELS.fullSpeed.name, config.fullSpeedLines),
