@@ -13,6 +13,13 @@ export interface Known {
 
 export const KNOWN: readonly Known[] = [
   {
+    title:
+      'what concerns ollama.com is for the own Ollama of the machine that asks; where there is none, 503',
+    reason: 'a neighbour’s account is not to be seen or ended; here the Ollama is a neighbour',
+    cases: /^(cloud status|who is signed in|signing out|dropping a key)/,
+    what: /^(status|body|header (content-length|content-type|x-ollana-error|retry-after))$/,
+  },
+  {
     title: 'X-Ollana-* headers are added to answers',
     reason: 'they say which server answered, after how many attempts, and why that one',
     cases: undefined,
