@@ -68,7 +68,7 @@ describe('ollana models', { timeout: LIMIT_MS }, () => {
     });
     const { stdout } = await it.run('models');
     expect(stdout).toMatch(/^m:latest\* /m);
-    expect(stdout).toMatch(/111111111111 on a/);
+    expect(stdout).toMatch(/111111111111 on\s+a/);
   });
 });
 

@@ -84,13 +84,13 @@ describe('the report of models', () => {
     });
   });
 
-  it('keeps the digests of differing copies, the one that lists show first', () => {
+  it('keeps the digests of differing copies, by server, and names the one that lists show', () => {
     const [model] = modelReport([
       server('local', [{ name: 'm', digest: A }], [], { kind: 'local' }),
       server('two', [{ name: 'm', digest: B }]),
     ]).models;
     expect(model?.digest).toBe(B);
-    expect(model?.servers.map(({ digest }) => digest)).toEqual([B, A]);
+    expect(model?.servers.map(({ digest }) => digest)).toEqual([A, B]);
   });
 
   it('leaves out a server that nobody reaches, unless there is no other', () => {

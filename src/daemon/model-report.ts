@@ -77,7 +77,8 @@ function modelStatus(found: readonly Found[]): ModelStatus {
     size: numberIn(first?.tag?.raw.size),
     digest: first ? digestOf(first) : '',
     modifiedAt: copies.map(({ tag }) => tag?.modifiedAt ?? '').reduce(newer, ''),
-    servers: copies.map(copyAt),
+    // By name: the order of routing changes from one look to the next.
+    servers: copies.map(copyAt).sort((a, b) => a.name.localeCompare(b.name, 'en')),
   };
 }
 
