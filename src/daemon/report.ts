@@ -20,7 +20,7 @@ export function reportStatus(input: ReportInput): StatusReport {
   const servers = [
     ...pool.map(serverStatus),
     ...unanswered.map((address) => silentStatus(address, input.startedAt)),
-  ];
+  ].sort((a, b) => a.name.localeCompare(b.name, 'en'));
   const common = {
     mode: config.mode,
     version: input.version,

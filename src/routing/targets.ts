@@ -53,7 +53,9 @@ function namedServer(named: string, pool: Pool): Targets {
       [name.toLowerCase(), url.toLowerCase(), deviceId].includes(wanted),
     ) ?? pool.find(({ url }) => new URL(url).host === wanted);
   if (server) return { type: 'one-of', servers: [server], why: 'named' };
-  const names = pool.map(({ name }) => name).join(', ');
+  const names = byName(pool)
+    .map(({ name }) => name)
+    .join(', ');
   return {
     type: 'nobody',
     status: 404,
@@ -91,10 +93,15 @@ function isReached({ verdict }: PoolServer): boolean {
   return verdict.state === 'reliable' || verdict.cause !== 'dial';
 }
 
+/** For people, who would wonder at an order that changes: servers are found in any. */
+function byName(servers: readonly PoolServer[]): readonly PoolServer[] {
+  return [...servers].sort((a, b) => a.name.localeCompare(b.name, 'en'));
+}
+
 /** Those who have the model; when nobody is known to, anybody, whose Ollama then says so. */
 function everyHolder(model: string | undefined, pool: Pool): Targets {
   const holders = model === undefined ? [] : pool.filter((server) => server.modelKeys.has(modelKey(model)));
-  return holders.length > 1 ? { type: 'each', servers: holders } : { type: 'any' };
+  return holders.length > 1 ? { type: 'each', servers: byName(holders) } : { type: 'any' };
 }
 
 function pinned({ path, model, source, home }: TargetFacts, pool: Pool): Targets {
