@@ -60,9 +60,17 @@ it('a delete right after a pull reaches the copy that was just made', async () =
 });
 
 it('a pull that fails for want of a registry is nobody’s fault', async () => {
-  await using cluster = await startCluster({ ollamas: [{ ...TWO[0], registry: [] }] });
-  await ask(cluster, '/api/pull', { model: 'nowhere' });
-  expect(cluster.client.status().servers.map(({ verdict }) => verdict)).toEqual(['reliable']);
+  await using upstream = await startUpstream((request, response) => {
+    request.resume().on('end', () => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.end('{"status":"pulling manifest"}\n{"error":"pull model manifest: no such host"}\n');
+    });
+  });
+  await using before = await startBefore([upstream.url]);
+  const answer = await ask({ url: before.url }, '/api/pull', { model: 'nowhere' });
+  expect(answer.text).toContain('no such host');
+  const { servers } = JSON.parse((await ask({ url: before.url }, '/ollana/api/status')).text);
+  expect(servers.map(({ verdict }: { verdict: string }) => verdict)).toEqual(['reliable']);
 });
 
 it('an unload reaches every holder', async () => {

@@ -1,4 +1,5 @@
 import type { Pool, PoolServer } from '../fleet/pool.ts';
+import { isReached } from '../fleet/verdict-rules.ts';
 import type { PsRow, TagRow } from '../ollama/lists.ts';
 import { rank } from '../routing/policy.ts';
 
@@ -16,7 +17,7 @@ export interface ModelStatus {
   readonly digest: string;
   /** Of the newest copy, as its server wrote it; empty where no list tells. */
   readonly modifiedAt: string;
-  /** The first is the one whose copy is described above. */
+  /** By name. */
   readonly servers: readonly ModelCopy[];
 }
 
@@ -64,7 +65,7 @@ export function modelReport(pool: Pool): ModelReport {
 /** In the order in which a request would go to them. */
 function answering(pool: Pool): readonly PoolServer[] {
   const order = rank(pool, { modelKey: undefined, tried: new Set(), turn: 0 }).map(({ server }) => server);
-  const there = order.filter(({ verdict }) => verdict.state === 'reliable' || verdict.cause !== 'dial');
+  const there = order.filter(({ verdict }) => isReached(verdict));
   return there.length > 0 ? there : order;
 }
 

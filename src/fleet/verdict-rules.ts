@@ -18,6 +18,11 @@ export type Verdict =
       readonly reason: string;
     };
 
+/** Whether the server answers, well or badly: one that broke off a stream does, one that nobody reaches does not. Pure. */
+export function isReached(verdict: Verdict): boolean {
+  return verdict.state === 'reliable' || verdict.cause !== 'dial';
+}
+
 export type VerdictEvent =
   | { readonly type: 'attempt-failed'; readonly cause: FailureCause; readonly reason: string }
   | { readonly type: 'completed' }

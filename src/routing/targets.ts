@@ -1,4 +1,5 @@
 import type { Pool, PoolServer } from '../fleet/pool.ts';
+import { isReached } from '../fleet/verdict-rules.ts';
 import { isCloudModel, modelKey } from '../ollama/names.ts';
 import type { RouteClass } from '../ollama/routes.ts';
 
@@ -40,7 +41,11 @@ export function targetsFor(facts: TargetFacts, pool: Pool): Targets {
   if (named !== undefined) return account ? namedAccount(facts, named, pool) : namedServer(named, pool);
   if (account) return ownOllama(facts, pool);
   // Nothing is loaded on a machine that nobody reaches, or nobody can tell it so.
-  if (facts.unloads) return everyHolder(model, pool.filter(isReached));
+  if (facts.unloads)
+    return everyHolder(
+      model,
+      pool.filter(({ verdict }) => isReached(verdict)),
+    );
   if (routeClass === 'broadcast') return everyHolder(model, pool);
   if (routeClass === 'pinned') return pinned(facts, pool);
   return { type: 'any' };
@@ -87,10 +92,6 @@ function ownOllama({ path, model }: TargetFacts, pool: Pool): Targets {
     status: 503,
     message: `${what}, with the account of this machine's own Ollama, and there is none running here; start one, or use --ollama URL`,
   };
-}
-
-function isReached({ verdict }: PoolServer): boolean {
-  return verdict.state === 'reliable' || verdict.cause !== 'dial';
 }
 
 /** For people, who would wonder at an order that changes: servers are found in any. */
