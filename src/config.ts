@@ -1,13 +1,16 @@
-import { isIP } from 'node:net';
-import { parseOllamaHost } from './config/ollama-host.ts';
 import type { Option } from './config/option.ts';
 import { OPTIONS } from './config/options.ts';
+import { resolveOllama } from './config/own-ollama.ts';
 import { defaultDataDir, pathsOf, runtimeDir } from './config/paths.ts';
-import { type Flags, pick, pickGiven, pickList, readValue, type Sources, splitList } from './config/pick.ts';
+import { type Flags, pick, pickGiven, pickList, type Sources, splitList } from './config/pick.ts';
+import { readSubstitution, type Substitution } from './config/substitute.ts';
 import type { Surroundings } from './config/surroundings.ts';
 import { OllanaError } from './errors.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** How a client chooses among servers that can take a request. */
+export type PolicyName = 'fastest' | 'race' | 'least-busy' | 'first' | 'random';
 
 /** What both modes are told; frozen. Times in milliseconds, paths absolute. */
 export interface CommonConfig {
@@ -17,6 +20,9 @@ export interface CommonConfig {
   readonly port: number;
   /** Base URL of this machine's own Ollama, no trailing slash. */
   readonly ollama: string;
+  /** `URL[=name]` or `host:port[=name]` as typed, valid for `parseServerAddress`. */
+  readonly servers: readonly string[];
+  readonly serverFile?: string;
   /** UDP port of discovery, 1-65535. */
   readonly discoveryPort: number;
   /** The only interfaces that discovery may use; empty = all. */
@@ -48,17 +54,27 @@ export interface CommonConfig {
 
 export interface ClientConfig extends CommonConfig {
   readonly mode: 'client';
-  /** `URL[=name]` or `host:port[=name]` as typed, valid for `parseServerAddress`. */
-  readonly servers: readonly string[];
-  readonly serverFile?: string;
   /** Whether this machine's own Ollama is the candidate of last resort. */
   readonly localFallback: boolean;
+  readonly policy: PolicyName;
+  /** How many servers race for a request under the policy `race`, 2-6. */
+  readonly raceWidth: number;
+  /** How long a request that runs a model waits for a server; 0 = not at all. */
+  readonly holdMs: number;
+  /** Absent: nothing but the wanted model answers. */
+  readonly substitute?: Substitution;
+  /** Whether a num_ctx that the loaded model covers is dropped, so that it causes no reload. */
+  readonly protectContext: boolean;
+  /** Whether a model that no server has is pulled when a request wants it. */
+  readonly autoPull: boolean;
 }
 
 export interface ServerConfig extends CommonConfig {
   readonly mode: 'server';
   /** Which kinds of route peers may use beside inference and reading. */
   readonly allow: ReadonlySet<'manage'>;
+  /** How many requests Ollama runs at once for each model, 1-64; absent: found out. */
+  readonly parallel?: number;
 }
 
 /** The defaults that do not depend on the surroundings, for those who build a configuration by hand. */
@@ -71,6 +87,9 @@ export const DEFAULTS = Object.freeze({
   connectTimeoutMs: fallbackOf(OPTIONS.connectTimeoutMs),
   silenceTimeoutMs: fallbackOf(OPTIONS.silenceTimeoutMs),
   logLevel: fallbackOf(OPTIONS.logLevel),
+  policy: fallbackOf(OPTIONS.policy),
+  raceWidth: fallbackOf(OPTIONS.raceWidth),
+  holdMs: fallbackOf(OPTIONS.holdMs),
 });
 
 export interface ConfigInput<Mode extends 'client' | 'server' = 'client' | 'server'> extends Surroundings {
@@ -88,19 +107,26 @@ export function resolveConfig(input: ConfigInput<'server'>): ServerConfig;
 export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig;
 export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
   const common = resolveCommon(input);
-  if (input.mode === 'server')
+  if (input.mode === 'server') {
+    const parallel = pickGiven(OPTIONS.parallel, input);
     return Object.freeze({
       ...common,
       mode: 'server',
       allow: new Set(pickList(OPTIONS.allow, input)),
+      ...(parallel === undefined ? {} : { parallel }),
     } as const);
-  const serverFile = pickPath(OPTIONS.serverFile, input);
+  }
+  const substitute = readSubstitution(pickList(OPTIONS.substitute, input));
   return Object.freeze({
     ...common,
     mode: 'client',
-    servers: pickList(OPTIONS.servers, input),
-    ...(serverFile === undefined ? {} : { serverFile }),
     localFallback: pick(OPTIONS.localFallback, input),
+    policy: pick(OPTIONS.policy, input),
+    raceWidth: pick(OPTIONS.raceWidth, input),
+    holdMs: pick(OPTIONS.holdMs, input),
+    ...(substitute === undefined ? {} : { substitute }),
+    protectContext: pick(OPTIONS.protectContext, input),
+    autoPull: pick(OPTIONS.autoPull, input),
   } as const);
 }
 
@@ -121,10 +147,13 @@ function resolveCommon(input: ConfigInput): CommonConfig {
   const background = pick(OPTIONS.background, input);
   const logFile = pickPath(OPTIONS.logFile, input) ?? (background ? join(dataDir, `${mode}.log`) : undefined);
   const pidFile = pickPath(OPTIONS.pidFile, input);
+  const serverFile = pickPath(OPTIONS.serverFile, input);
   return {
     host,
     port,
-    ollama: resolveOllama(input, { host, port }),
+    ollama: resolveOllama(input, { host, port }, DEFAULTS.ollama),
+    servers: pickList(OPTIONS.servers, input),
+    ...(serverFile === undefined ? {} : { serverFile }),
     discoveryPort: pick(OPTIONS.discoveryPort, input),
     interfaces: pickList(OPTIONS.interfaces, input),
     udp: pick(OPTIONS.udp, input),
@@ -144,38 +173,6 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     ]),
   };
 }
-
-/**
- * Which Ollama is this machine's own. Users point their Ollama clients at ollana by OLLAMA_HOST, often for the
- * whole session: read here it would make ollana its own upstream, so such a value is not taken as the answer.
- */
-function resolveOllama(input: ConfigInput, face: { host: string; port: number }): string {
-  const given = pickGiven(
-    { ...OPTIONS.ollama, parse: (text) => notOwnFace(OPTIONS.ollama.parse(text), face) },
-    input,
-  );
-  if (given !== undefined) return given;
-  const hosted = input.env.OLLAMA_HOST?.trim();
-  if (!hosted) return DEFAULTS.ollama;
-  const url = readValue({ flag: 'ollama', parse: parseOllamaHost }, { text: hosted, source: 'OLLAMA_HOST' });
-  return isOwnFace(url, face) ? DEFAULTS.ollama : url;
-}
-
-function notOwnFace(url: string, face: { host: string; port: number }): string {
-  if (isOwnFace(url, face)) throw new RangeError("that is ollana's own address; give Ollama's");
-  return url;
-}
-
-function isOwnFace(url: string, { host, port }: { host: string; port: number }): boolean {
-  const { hostname, port: theirs, protocol } = new URL(url);
-  const name = hostname.replace(/^\[(.*)\]$/, '$1');
-  const samePort = Number(theirs || (protocol === 'https:' ? 443 : 80)) === port;
-  return samePort && (name === host || (isLoopback(name) && (isLoopback(host) || isEverywhere(host))));
-}
-
-const isLoopback = (name: string): boolean =>
-  name === 'localhost' || name === '::1' || /^127\.[\d.]+$/.test(name);
-const isEverywhere = (name: string): boolean => isIP(name) !== 0 && /^[0:.]+$/.test(name);
 
 /** An absolute path, or undefined when none is given. */
 function pickPath(option: Option<string>, input: Sources & Surroundings): string | undefined {

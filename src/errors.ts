@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'OLLANA_NO_NETWORK'
   | 'OLLANA_NO_SERVER'
   | 'OLLANA_NO_MODEL'
+  | 'OLLANA_BUSY'
+  | 'OLLANA_QUEUE_FULL'
   | 'OLLANA_DIAL_FAILED'
   | 'OLLANA_UPSTREAM_FAILED'
   | 'OLLANA_UPSTREAM_TRUNCATED'
@@ -18,12 +20,23 @@ export type ErrorCode =
   | 'OLLANA_DRAINING'
   | 'OLLANA_START_FAILED';
 
+/** What one of several servers came to that were told the same: done where there is no `error`. */
+export interface ServerEnd {
+  readonly name: string;
+  /** HTTP status; absent where no answer came. */
+  readonly status?: number;
+  /** Why it was not done. */
+  readonly error?: string;
+}
+
 export interface OllanaErrorOptions {
   readonly cause?: unknown;
   /** HTTP status that a client of the proxy sees; 500 unless given. */
   readonly status?: number;
   /** Seconds for a `Retry-After` header. */
   readonly retryAfterS?: number;
+  /** Who did it and who did not, when several servers were told; programs find it in the answer. */
+  readonly servers?: readonly ServerEnd[];
 }
 
 /**
@@ -34,6 +47,7 @@ export class OllanaError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly retryAfterS: number | undefined;
+  readonly servers: readonly ServerEnd[] | undefined;
 
   constructor(code: ErrorCode, message: string, options: OllanaErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -41,6 +55,7 @@ export class OllanaError extends Error {
     this.code = code;
     this.status = options.status ?? 500;
     this.retryAfterS = options.retryAfterS;
+    this.servers = options.servers;
   }
 }
 

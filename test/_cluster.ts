@@ -86,6 +86,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       mode: 'client',
       servers: [...named, ...(options.servers ?? [])],
       localFallback: false,
+      policy: DEFAULTS.policy,
+      raceWidth: DEFAULTS.raceWidth,
+      holdMs: DEFAULTS.holdMs,
+      protectContext: false,
+      autoPull: false,
       ...options.client,
     };
     const daemon = await startClient(config, log, { clock });
@@ -117,6 +122,7 @@ export function commonConfig(dataDir: string, more: Partial<CommonConfig> = {}):
     host: '127.0.0.1',
     port: 0,
     ollama: 'http://127.0.0.1:9',
+    servers: [],
     discoveryPort: DEFAULTS.discoveryPort,
     interfaces: [],
     udp: false,

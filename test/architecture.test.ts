@@ -30,6 +30,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   'http-proxy': /^proxy\/transport\.ts$/,
   '@fastify/busboy': /^ollama\/form-model\.ts$/,
   fzstd: /^ollama\/decode-zstd\.ts$/,
+  'eventsource-parser': /^fleet\/feed-reader\.ts$/,
   citty: /^cli(\.ts|\/)/,
   pino: /^observe\/log\.ts$/,
   'node:dgram': /^discovery\/udp\.ts$/,
@@ -191,6 +192,9 @@ describe('what only one place may do', () => {
       ...['discovery/wire.ts', 'fleet/probe-plan.ts', 'fleet/verdict-rules.ts', 'ollama/body-scan.ts'],
       ...['ollama/names.ts', 'ollama/routes.ts', 'proxy/ends.ts', 'proxy/headers.ts', 'proxy/merge.ts'],
       ...['proxy/retry.ts', 'routing/policy.ts', 'security/origin-rules.ts', 'server/exposure.ts'],
+      ...['routing/finish.ts', 'routing/assumed-cost.ts', 'routing/context.ts', 'routing/substitute.ts'],
+      ...['fleet/cost-rules.ts', 'fleet/ejection.ts', 'ollama/counters.ts', 'server/slots.ts'],
+      ...['server/memory-learning.ts', 'server/parallel-learning.ts', 'server/ticket-wire.ts'],
     ];
     const wrong = pure.flatMap((path) => {
       const source = sources.find((one) => one.path === path);

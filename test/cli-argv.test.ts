@@ -76,7 +76,7 @@ describe('flags', () => {
     ['client', '-', 'unexpected argument "-"'],
     ['client', '--=1', 'unexpected argument'],
     ['client', '--allow manage', '"ollana" has no option --allow: it belongs to "ollana serve"'],
-    ['serve', '--server a:1', 'it belongs to "ollana"'],
+    ['serve', '--policy first', 'it belongs to "ollana"'],
     ['serve', '--no-local-fallback', '"ollana serve" has no option --no-local-fallback'],
     ['demo', '-d', '"ollana demo" has no option -d'],
     ['client', '--\u001b[31m', 'unknown option "--?[31m"'],

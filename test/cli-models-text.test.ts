@@ -4,7 +4,6 @@ import { byteText } from '../src/cli/byte-text.ts';
 import { modelsTable } from '../src/cli/models-table.ts';
 import { PullBoard, pullLine } from '../src/cli/pull-board.ts';
 import { advance, ended, PULL_BEGUN } from '../src/cli/pull-progress.ts';
-import { errorLines } from '../src/cli/tell-holders.ts';
 import { columnsOf } from '../src/cli/text.ts';
 import type { ModelCopy, ModelStatus } from '../src/daemon/model-report.ts';
 import { steppedClock } from './_simulate-client.ts';
@@ -154,10 +153,4 @@ describe('the commands about one model', () => {
   ] as const)('%s %j is refused', (command, args, message) => {
     expect(() => readFlags(command, args)).toThrow(message);
   });
-});
-
-it('the error of several servers becomes a line each', () => {
-  expect(
-    errorLines('done on a, but not everywhere; b: refused; its owner can allow it; c:11434: gone'),
-  ).toEqual(['done on a, but not everywhere', 'b: refused; its owner can allow it', 'c:11434: gone']);
 });

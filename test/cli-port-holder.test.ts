@@ -4,8 +4,8 @@ import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { namePortHolder, portHolder } from '../src/cli/port-holder.ts';
-import { listeningInodes } from '../src/cli/socket-owner.ts';
 import { OllanaError } from '../src/errors.ts';
+import { listeningInodes } from '../src/server/socket-owner.ts';
 
 async function listening(answer: RequestListener): Promise<number> {
   const server = createServer(answer);

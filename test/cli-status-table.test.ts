@@ -73,6 +73,20 @@ describe('the status table', () => {
     expect(statusTable(report)).not.toContain('No server');
   });
 
+  it('says in server mode whom the other servers are for', () => {
+    const ollama = { url: 'http://127.0.0.1:11434', up: true };
+    const own: ServerStatus = { ...SERVER, name: 'laptop', url: ollama.url, kind: 'ollama' };
+    const report: StatusReport = { ...REPORT, mode: 'server', ollama, servers: [SERVER, own] };
+    expect(linesOf(report).slice(2, 7)).toEqual([
+      'Ollama http://127.0.0.1:11434: up',
+      '',
+      'Apps here may use all of these; other machines only the Ollama of this one:',
+      'NAME             ADDRESS               VERDICT       MODELS LOADED BUSY LATENCY',
+      'attic            192.168.1.20:11435    reliable           2      1    3  1.2 ms',
+    ]);
+    expect(statusTable({ ...report, servers: [own] })).not.toContain('Apps here');
+  });
+
   it('fits 80 columns and stays plain text whatever the network calls itself', () => {
     const hostile = `\u001b]0;title\u0007\u001b[31m${'漢字🙂\u0301\u202e'.repeat(40)}\r\nsecond line\u009b2J`;
     const server: ServerStatus = {

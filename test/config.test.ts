@@ -51,6 +51,11 @@ describe('without flags and variables', () => {
       origins: [],
       servers: [],
       localFallback: true,
+      policy: 'fastest',
+      raceWidth: 2,
+      holdMs: 30_000,
+      protectContext: false,
+      autoPull: false,
     });
   });
 
@@ -92,6 +97,31 @@ describe('flag, else variable, else default', () => {
     ['connectTimeoutMs', {}, { OLLANA_CONNECT_TIMEOUT: '3' }, 3000],
     ['silenceTimeoutMs', { 'silence-timeout': '1.5m' }, {}, 90_000],
     ['silenceTimeoutMs', { 'silence-timeout': '0' }, { OLLANA_SILENCE_TIMEOUT: '9s' }, 0],
+    ['holdMs', { hold: '45' }, { OLLANA_HOLD: '1m' }, 45_000],
+    ['holdMs', {}, { OLLANA_HOLD: '1m' }, 60_000],
+    ['holdMs', { hold: '0' }, {}, 0],
+    ['policy', { policy: 'Race' }, {}, 'race'],
+    ['policy', {}, { OLLANA_POLICY: 'least-busy' }, 'least-busy'],
+    ['raceWidth', { race: '6' }, { OLLANA_RACE: '3' }, 6],
+    ['raceWidth', {}, { OLLANA_RACE: '3' }, 3],
+    ['substitute', { substitute: ['same-family'] }, {}, { sameFamily: true, pairs: [] }],
+    [
+      'substitute',
+      {},
+      { OLLANA_SUBSTITUTE: 'a:70b=a:8b, x/b=c,Same-Family' },
+      {
+        sameFamily: true,
+        pairs: [
+          { wanted: 'a:70b', other: 'a:8b' },
+          { wanted: 'x/b', other: 'c' },
+        ],
+      },
+    ],
+    ['substitute', {}, { OLLANA_SUBSTITUTE: '' }, undefined],
+    ['protectContext', { 'protect-context': true }, {}, true],
+    ['protectContext', {}, { OLLANA_PROTECT_CONTEXT: 'on' }, true],
+    ['autoPull', { 'auto-pull': false }, { OLLANA_AUTO_PULL: '1' }, false],
+    ['autoPull', {}, { OLLANA_AUTO_PULL: '1' }, true],
     ['discoveryPort', { 'discovery-port': '12000' }, {}, 12_000],
     ['name', { name: 'Jo’s box' }, {}, 'Jo’s box'],
     [
@@ -128,6 +158,15 @@ describe('flag, else variable, else default', () => {
   });
 });
 
+it('--parallel says how many requests Ollama runs at once, and is absent when nobody says', () => {
+  expect(server({ parallel: '4' }, { OLLANA_PARALLEL: '2' }).parallel).toBe(4);
+  expect(server({}, { OLLANA_PARALLEL: '64' }).parallel).toBe(64);
+  expect('parallel' in server()).toBe(false);
+  expect(refusal(() => server({ parallel: '0' }))).toContain('bad parallel "0" from --parallel');
+  expect(refusal(() => server({}, { OLLANA_PARALLEL: '65' }))).toContain('from OLLANA_PARALLEL');
+  expect(refusal(() => server({ parallel: 'auto' }))).toContain('1 to 64');
+});
+
 describe('a bad value', () => {
   it.each<[Flags, Env, ...string[]]>([
     [{ port: 'x' }, {}, 'bad port "x" from --port', '0 to 65535'],
@@ -158,6 +197,18 @@ describe('a bad value', () => {
     [{ ollama: 'ftp://a' }, {}, 'bad ollama'],
     [{}, { OLLAMA_HOST: 'ftp://a' }, 'bad ollama "ftp://a" from OLLAMA_HOST'],
     [{ ollama: 'http://localhost:11435' }, {}, 'from --ollama', "ollana's own address"],
+    [{ hold: 'long' }, {}, 'bad hold "long" from --hold', '2s'],
+    [{}, { OLLANA_HOLD: '-1' }, 'bad hold "-1" from OLLANA_HOLD'],
+    [{ policy: 'slowest' }, {}, 'bad policy "slowest" from --policy', 'fastest, race, least-busy'],
+    [{ race: '1' }, {}, 'bad race "1" from --race', '2 to 6'],
+    [{}, { OLLANA_RACE: '7' }, 'bad race "7" from OLLANA_RACE'],
+    [{ race: '2.5' }, {}, 'bad race "2.5"'],
+    [{ substitute: ['llama3'] }, {}, 'bad substitute "llama3" from --substitute', 'same-family'],
+    [{ substitute: ['a=b=c'] }, {}, 'bad substitute "a=b=c"'],
+    [{ substitute: ['=b'] }, {}, 'bad substitute "=b"'],
+    [{}, { OLLANA_SUBSTITUTE: 'a=b,c=C' }, 'bad substitute "c=C" from OLLANA_SUBSTITUTE', 'different'],
+    [{ 'protect-context': 'perhaps' }, {}, 'bad protect-context "perhaps" from --protect-context'],
+    [{}, { OLLANA_AUTO_PULL: '2' }, 'bad auto-pull "2" from OLLANA_AUTO_PULL'],
     [{ interface: ['a/b'] }, {}, 'bad interface "a/b"'],
     [{ name: 'a\u001b[31mb' }, {}, 'bad name "a?[31mb" from --name'],
     [{ origins: ['nonsense'] }, {}, 'bad origins "nonsense"'],
@@ -174,7 +225,7 @@ describe('a bad value', () => {
 
   it('in a variable of the other mode is not looked at', () => {
     expect(() => client({}, { OLLANA_ALLOW: 'all' })).not.toThrow();
-    expect(() => server({}, { OLLANA_SERVER: 'nonsense' })).not.toThrow();
+    expect(() => server({}, { OLLANA_POLICY: 'nonsense' })).not.toThrow();
   });
 });
 

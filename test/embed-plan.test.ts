@@ -21,6 +21,7 @@ function server(name: string, more: Partial<PoolServer> & { digest?: string } = 
     loadedKeys: new Set([KEY]),
     allowsManage: true,
     freeMemoryBytes: undefined,
+    load: undefined,
     latencyMs: null,
     inFlight: 0,
     ...rest,

@@ -83,11 +83,16 @@ describe('the verdict on a server', () => {
 });
 
 describe('the next probe of a server', () => {
-  const idle = { attended: false, inUse: false, failures: 0, failure: undefined };
+  const idle = { attended: false, fed: false, hears: false, inUse: false, failures: 0, failure: undefined };
   it.each([
     { when: 'nobody uses it', situation: idle, ms: 5000 },
     { when: 'it was in use', situation: { ...idle, inUse: true }, ms: 2000 },
     { when: 'a request waits', situation: { ...idle, attended: true, inUse: true }, ms: 1000 },
+    {
+      when: 'an answer is coming in',
+      situation: { ...idle, attended: true, hears: true, inUse: true },
+      ms: 500,
+    },
     {
       when: 'a request waits, no connection',
       situation: { ...idle, attended: true, failures: 1, failure: 'unreachable' as const },

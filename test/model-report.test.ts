@@ -28,6 +28,7 @@ function server(name: string, tags: object[], ps: object[] = [], more: Partial<P
     loadedKeys: new Set(loaded.map(({ key }) => key)),
     allowsManage: true,
     freeMemoryBytes: undefined,
+    load: undefined,
     latencyMs: 1,
     inFlight: 0,
     ...more,

@@ -40,6 +40,18 @@ describe.each(TOPOLOGIES)('lists over two servers ($path)', ({ serve }) => {
     expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
   });
 
+  it('what is shown of a model of which there are two versions is what is listed, every time', async () => {
+    await using cluster = await startCluster({ serve, ollamas: TWO });
+    const { models } = JSON.parse((await ask(cluster, '/api/tags')).text) as Lists;
+    const listed = models.find(({ name }) => name === 'both:latest')?.digest.startsWith('a') ? 'a' : 'b';
+    for (let i = 0; i < 4; i += 1) {
+      const shown = await ask(cluster, '/api/show', JSON.stringify({ model: 'both' }));
+      expect(shown.headers['x-ollana-server']).toBe(listed);
+      const found = await ask(cluster, '/v1/models/both');
+      expect(found.headers['x-ollana-server']).toBe(listed);
+    }
+  });
+
   it('/v1/models has the same models in the same order', async () => {
     await using cluster = await startCluster({ serve, ollamas: TWO });
     const tags = JSON.parse((await ask(cluster, '/api/tags')).text) as Lists;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PoolServer } from '../src/fleet/pool.ts';
 import type { Verdict } from '../src/fleet/verdict-rules.ts';
 import { modelKey } from '../src/ollama/names.ts';
-import { rank } from '../src/routing/policy.ts';
+import { rank, tierOf } from '../src/routing/policy.ts';
 import { startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { ask, chat } from './_simulate-client.ts';
@@ -26,6 +26,7 @@ function server(name: string, facts: Facts = {}): PoolServer {
     sources: ['static'],
     allowsManage: true,
     freeMemoryBytes: undefined,
+    load: undefined,
     verdict: state === 'reliable' ? { state, sinceMs: 0 } : { state, sinceMs: 0, cause: 'dial', reason: 'r' },
     version: '0.17.4',
     tags: models?.map((one) => ({ name: one, key: modelKey(one), digest: '', modifiedAt: '', raw: {} })),
@@ -126,6 +127,32 @@ describe('the order of servers for a request', () => {
       turn: 0,
     });
     expect(best?.reason).toBe('loaded in-flight=2');
+  });
+});
+
+describe('the tier of a server', () => {
+  const x = modelKey('x');
+
+  it('is used up by verdict, then by who has the model, then this machine’s own last', () => {
+    const states = ['reliable', 'unreliable', 'second-chance'] as const;
+    const inOrder = states.flatMap((state) => [
+      server('has it', { state }),
+      server('own, has it', { state, kind: 'local' }),
+      server('may have it', { state, models: undefined }),
+      server('own, may have it', { state, kind: 'local', models: undefined }),
+    ]);
+    const tiers = inOrder.map((one) => tierOf(one, x));
+    expect(tiers).toEqual([...new Set(tiers)].sort((a, b) => a - b));
+  });
+
+  it('is the same however busy it is, and whether the model is loaded', () => {
+    expect(tierOf(server('a', { loaded: ['x'], inFlight: 9 }), x)).toBe(tierOf(server('b'), x));
+    expect(tierOf(server('a', { kind: 'ollana' }), x)).toBe(tierOf(server('b'), x));
+  });
+
+  it('does not look at models without one', () => {
+    expect(tierOf(server('a', { models: undefined }), undefined)).toBe(0);
+    expect(tierOf(server('a', { models: [] }), undefined)).toBe(0);
   });
 });
 

@@ -18,6 +18,7 @@ function server(name: string, models: readonly string[] = [], more: Partial<Pool
     loadedKeys: new Set(),
     allowsManage: true,
     freeMemoryBytes: undefined,
+    load: undefined,
     latencyMs: 1,
     inFlight: 0,
     ...more,
@@ -92,6 +93,8 @@ describe('what spends an account', () => {
     { routeClass: 'identity', path: '/api/signout' },
     { routeClass: 'inference', path: '/api/chat', model: 'x:cloud' },
     { routeClass: 'broadcast', path: '/api/delete', model: 'x:120b-cloud' },
+    { path: '/api/copy', source: 'x:cloud' },
+    { path: '/api/create', model: 'mine', source: 'x:cloud' },
   ];
 
   it.each(requests)('goes to this machine’s own Ollama only ($path)', (request) => {

@@ -1,8 +1,9 @@
-// The simulated Ollama in a process of its own. Arguments: folder of the compiled sources, models as JSON.
+// The simulated Ollama in a process of its own. Arguments: folder of the compiled sources, models as JSON, and maybe
+// further options as JSON.
 // Prints its URL once it listens; ends with its parent.
 import { pathToFileURL } from 'node:url';
 
-const [dist, models] = process.argv.slice(2);
+const [dist, models, more = '{}'] = process.argv.slice(2);
 const from = (path) => import(pathToFileURL(`${dist}/${path}`).href);
 const { startSimulatedOllama } = await from('simulate/ollama.js');
 const { systemClock } = await from('clock.js');
@@ -15,6 +16,7 @@ const ollama = await startSimulatedOllama({
   numParallel: 64,
   answer: ' lorem'.repeat(100_000),
   clock,
+  ...JSON.parse(more),
 });
 console.log(ollama.url);
 process.stdin.on('close', () => process.exit()).resume();

@@ -3,7 +3,9 @@ import { startOllana } from './ollana-daemon.ts';
 
 /** ollana on the laptop, `ollana serve` in front of the server's Ollama. */
 export const startTwoHops: StartContender = async (ollamaUrl, config) => {
-  const server = await startOllana('ollana-serve', ['serve', '--ollama', ollamaUrl], config);
+  // What the simulated Ollama runs at once: it is the hop that is measured, not the queue.
+  const serve = ['serve', '--ollama', ollamaUrl, '--parallel', '64'];
+  const server = await startOllana('ollana-serve', serve, config);
   try {
     const args = ['--server', server.url, '--no-local-fallback'];
     const client = await startOllana('ollana-two-hops', args, config);

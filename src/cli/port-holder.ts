@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { OllanaError } from '../errors.ts';
+import { socketOwners } from '../server/socket-owner.ts';
 import { getSmall } from './get-small.ts';
-import { socketOwner } from './socket-owner.ts';
+import { plainText } from './text.ts';
 
 /** The user waits at the prompt, and the holder is on this machine. */
 const ASK_LIMIT_MS = 500;
@@ -33,7 +34,7 @@ export async function portHolder(host: string, port: number): Promise<string | u
   // Only then: another ollana would pass what an Ollama is asked on to the network, and log it.
   if (ollana) return ollana;
   const ollama = await asOllama(base);
-  const owner = socketOwner(port);
+  const owner = await ownerOf(port);
   if (ollama) return owner ? `an Ollama, ${owner}` : 'an Ollama';
   return owner;
 }
@@ -43,6 +44,13 @@ async function asOllana(base: string): Promise<string | undefined> {
   if (!report || (report.mode !== 'client' && report.mode !== 'server')) return undefined;
   const pid = Number.isInteger(report.pid) ? `pid ${report.pid}, ` : '';
   return `another ollana (${pid}${report.mode} mode)`;
+}
+
+/** `name (pid N)` of the program that listens there, where the system tells. */
+async function ownerOf(port: number): Promise<string | undefined> {
+  for await (const { pid, program } of socketOwners(port, AbortSignal.timeout(ASK_LIMIT_MS)))
+    return `${plainText(program) || 'a program'} (pid ${pid})`;
+  return undefined;
 }
 
 /** Old ollana clients answer like an Ollama, but not with a content type of JSON: those are none. */

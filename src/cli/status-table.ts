@@ -33,9 +33,17 @@ export function statusTable(report: StatusReport): string {
     ...(ollama
       ? [`Ollama ${ollama.url}: ${ollama.up ? 'up' : `down${ollama.reason ? `: ${ollama.reason}` : ''}`}`]
       : []),
-    ...(servers.length > 0 ? ['', ...rows(servers), ...reasons(servers)] : emptyHint(report)),
+    ...(servers.length > 0
+      ? ['', ...whoUses(report), ...rows(servers), ...reasons(servers)]
+      : emptyHint(report)),
   ];
   return `${lines.map((line) => cutTo(plainText(line), COLUMNS)).join('\n')}\n`;
+}
+
+/** In server mode the table is about apps of this machine only. */
+function whoUses({ ollama, servers }: StatusReport): string[] {
+  if (!ollama || servers.every(({ url }) => url === ollama.url)) return [];
+  return ['Apps here may use all of these; other machines only the Ollama of this one:'];
 }
 
 function rows(servers: readonly ServerStatus[]): string[] {

@@ -22,3 +22,12 @@ export interface Option<T = unknown> {
   readonly help: string;
   readonly commands: readonly Command[];
 }
+
+/** Keeps the value's type while the row is checked against the shape of an option. */
+export const option = <T>(row: Option<T>): Option<T> => Object.freeze(row);
+
+/** The commands that stay and serve, and with them the demo, which does so for a while. */
+export const DAEMONS = ['client', 'serve'] as const;
+export const RUNNING = ['client', 'serve', 'demo'] as const;
+/** Those about one model. */
+export const MODEL_COMMANDS = ['pull', 'rm', 'unload'] as const;

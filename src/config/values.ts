@@ -81,3 +81,20 @@ export function parseChoice<const T extends string>(choices: readonly T[]): (tex
     );
   };
 }
+
+/** A whole number within limits. */
+export function parseCount(lowest: number, highest: number): (text: string) => number {
+  return (text) => {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (count >= lowest && count <= highest) return count;
+    throw new RangeError(`give a whole number from ${lowest} to ${highest}`);
+  };
+}
+
+/** The value is checked but kept as typed. */
+export const asTyped =
+  (check: (text: string) => unknown) =>
+  (text: string): string => {
+    check(text);
+    return text;
+  };

@@ -1,23 +1,24 @@
 import { type Clock, systemClock } from '../clock.ts';
-import { type ClientConfig, DEFAULTS } from '../config.ts';
-import { BeaconClient } from '../discovery/beacon-client.ts';
-import { ServerFile } from '../discovery/server-file.ts';
+import type { ClientConfig } from '../config.ts';
 import type { DiscoverySource } from '../discovery/sighting.ts';
-import { StaticServers } from '../discovery/static.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
 import { pathOf } from '../ollama/routes.ts';
 import { Home } from '../routing/home.ts';
 import { targetsFor } from '../routing/targets.ts';
+import { MOST_PARALLEL } from '../server/ollama-limits.ts';
+import { kindOf, slotsIfKnown } from '../server/slots.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
+import { ownEntry } from './entries.ts';
 import { explainClient } from './explain.ts';
+import { sourcesOf } from './sources.ts';
 
 /**
- * How long a request waits for a server, ms: one that runs a model outlives a server's restart; a list or a
- * look-up waits one round of discovery, because somebody sits in front of it.
+ * What does not run a model waits one round of discovery for a server, ms, and no longer: somebody sits in front
+ * of a list or a look-up.
  */
-const HOLD_MS = { inference: 30_000, other: 2000 };
+const HOLD_OTHER_MS = 2000;
 
 /**
  * Starts client mode: the local face, and everything that learns of servers. Resolves when apps can connect;
@@ -35,18 +36,34 @@ export async function startClient(
     log,
     clock,
     exposure: undefined,
-    holdMs: HOLD_MS,
-    explain: explainClient,
+    holdMs: { inference: config.holdMs, other: Math.min(config.holdMs, HOLD_OTHER_MS) },
     admit: () => {},
-    target: ({ route, target, named }, { model, unloads, source }, pool) => {
-      const path = pathOf(target);
-      const facts = { routeClass: route.class, path, model, unloads, source, named, home: home.deviceId };
-      const targets = targetsFor(facts, pool);
-      // Blobs come side by side: the second one must not be placed anew while the first is on its way.
-      const [first] = targets.type === 'one-of' && route.path === '/api/blobs/' ? targets.servers : [];
-      if (first) home.set(first.deviceId);
-      return targets;
+    policy: config.policy,
+    liberties: {
+      raceWidth: config.policy === 'race' ? config.raceWidth : undefined,
+      substitute: config.substitute,
+      protectContext: config.protectContext,
+      autoPull: config.autoPull,
     },
+    // An Ollama elsewhere does not tell how many requests it runs at once. Who has no choice has nothing to gain from
+    // keeping a request back, and sees how many run.
+    slots: (model, facts, holders) =>
+      slotsIfKnown(undefined, kindOf(model, facts)) ?? (holders > 1 ? undefined : MOST_PARALLEL),
+    rules: ({ deviceId, fleet }) => ({
+      explain: explainClient(fleet),
+      entry: ownEntry(deviceId),
+      target: ({ route, target, named }, { model, unloads, source }, pool) => {
+        const path = pathOf(target);
+        const facts = { routeClass: route.class, path, model, unloads, source, named, home: home.deviceId };
+        const targets = targetsFor(facts, pool);
+        // Set when a blob is placed: the next one comes side by side with it, and must not be placed anew while it
+        // is on its way. Set again below when it has been sent: the server first thought of may have been away, and
+        // the create must find the one that got it. Neither moment alone knows both.
+        const [first] = targets.type === 'one-of' && route.path === '/api/blobs/' ? targets.servers : [];
+        if (first) home.set(first.deviceId);
+        return targets;
+      },
+    }),
     onManaged: ({ route }, deviceId) => {
       if (route.path === '/api/blobs/') home.set(deviceId);
     },
@@ -59,21 +76,7 @@ export async function startClient(
   const onNotice = narrateDiscovery(log);
   const daemon = core.daemon(sources);
   try {
-    if (config.servers.length > 0) sources.push(new StaticServers({ servers: config.servers, onSighting }));
-    if (config.serverFile)
-      sources.push(new ServerFile({ file: config.serverFile, clock, onSighting, onNotice }));
-    if (config.udp) {
-      sources.push(
-        new BeaconClient({
-          port: config.discoveryPort,
-          httpPort: DEFAULTS.port,
-          interfaces: config.interfaces,
-          clock,
-          onSighting,
-          onNotice,
-        }),
-      );
-    }
+    sources.push(...sourcesOf({ config, clock, onSighting, onNotice }));
     for (const source of sources) await source.start();
   } catch (error) {
     await daemon.stop();

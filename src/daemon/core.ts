@@ -2,28 +2,29 @@ import { type Clock, sleep } from '../clock.ts';
 import { VERSION } from '../config/version.ts';
 import type { CommonConfig } from '../config.ts';
 import { Fleet } from '../fleet/fleet.ts';
-import type { Pool } from '../fleet/pool.ts';
+import type { PoolServer } from '../fleet/pool.ts';
 import type { Log } from '../observe/log.ts';
-import { narrateFleet, narrateProxy } from '../observe/narrate.ts';
-import { Aggregator } from '../proxy/aggregate.ts';
+import { narrateCosts, narrateFleet, narrateProxy } from '../observe/narrate.ts';
+import { OWN_VIA } from '../ollama/client.ts';
 import { BodyReader } from '../proxy/body.ts';
-import { broadcast } from '../proxy/broadcast.ts';
 import type { Exchange } from '../proxy/exchange.ts';
-import { Forwarder } from '../proxy/forward.ts';
 import { Front } from '../proxy/front.ts';
 import { Transport } from '../proxy/transport.ts';
 import type { Asked } from '../proxy/want.ts';
-import { Router } from '../routing/router.ts';
-import type { Targets } from '../routing/targets.ts';
+import type { PolicyName } from '../routing/choice.ts';
 import { loadDeviceId } from '../security/identity.ts';
 import type { Exposure } from '../server/exposure.ts';
+import type { Feed } from '../server/feed.ts';
+import { type Choosing, startChoosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
+import type { SlotsOf } from './desks.ts';
 import { type Face, listen, localUrl } from './listen.ts';
 import { modelReport } from './model-report.ts';
 import { ownNames } from './own-names.ts';
 import { ownPaths } from './own-paths.ts';
 import { reportStatus } from './report.ts';
 import type { StatusReport } from './status.ts';
+import { type Liberties, makeWay, type PeerRules, type RuleParts, type Rules, wayChooser } from './ways.ts';
 
 /** What the two modes make differently. */
 export interface CoreOptions {
@@ -33,13 +34,20 @@ export interface CoreOptions {
   /** What peers may have; undefined where only this machine is served. */
   readonly exposure: Exposure | undefined;
   readonly holdMs: { readonly inference: number; readonly other: number };
-  readonly explain: (fleet: Fleet) => (asked?: Asked) => string;
-  /** Where a request may go. */
-  readonly target: (exchange: Exchange, asked: Asked, pool: Pool) => Targets;
+  /** For apps of this machine, which may use all servers. */
+  readonly rules: (parts: RuleParts) => Rules;
+  /** For requests that another ollana has sent, or another machine; absent where there are none. */
+  readonly peers?: (parts: RuleParts) => PeerRules;
   /** Told of requests that change what a server stores, when it has answered. */
   readonly onManaged: (exchange: Exchange, deviceId: string) => void;
+  readonly policy: PolicyName;
+  /** What may be done to requests beyond passing them on; absent: nothing. */
+  readonly liberties?: Liberties;
+  readonly slots: SlotsOf;
   /** Headers that tell about this machine, flat. */
   readonly told: (exchange: Exchange) => readonly string[];
+  /** Tells watchers what changes here; disposed of first when the daemon ends. */
+  readonly feed?: Feed;
   /** Asks the network for servers at once. */
   readonly seek: () => void;
   /** Throws when a request may not have the model it names. */
@@ -51,6 +59,7 @@ export interface Core {
   readonly deviceId: string;
   readonly fleet: Fleet;
   readonly port: number;
+  readonly choosing: Choosing;
   /** A daemon out of these parts; `sources` are disposed first, in order, when it ends. */
   daemon(sources: readonly AsyncDisposable[]): Daemon;
 }
@@ -68,10 +77,44 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     connectTimeoutMs: config.connectTimeoutMs,
     emit: narrateFleet(log),
   });
-  const router = new Router(fleet);
-  const explain = options.explain(fleet);
-  const via = `1.1 ollana-${config.mode}-${deviceId.slice(0, 16)}`;
+  const choosing = await startChoosing({
+    keepsQueue: config.mode === 'server',
+    clock,
+    fleet,
+    deviceId,
+    dataDir: config.dataDir,
+    policy: options.policy,
+    protectContext: options.liberties?.protectContext,
+    slots: options.slots,
+    onNotice: narrateCosts(log),
+  });
+  const { desks } = choosing;
+  const parts = { deviceId, fleet, desks };
+  const peers = options.peers?.(parts);
+  const router = choosing.router(fleet, peers && config.ollama);
+  const via = `${OWN_VIA}-${config.mode}-${deviceId.slice(0, 16)}`;
   const emit = narrateProxy(log);
+  const { holdMs, admit, seek, told, onManaged } = options;
+  const { connectTimeoutMs, silenceTimeoutMs } = config;
+  const wayParts = {
+    fleet,
+    transport,
+    clock,
+    connectTimeoutMs,
+    silenceTimeoutMs,
+    bodies: new BodyReader(),
+    emit,
+    via,
+    holdMs,
+    admit,
+    seek,
+    told,
+    onManaged,
+    ...options.liberties,
+    loadOf: (server: PoolServer) => desks.of(server).load(),
+  };
+  const all = makeWay(wayParts, router, options.rules(parts));
+  const forPeers = peers && makeWay(wayParts, choosing.router(peers.view), peers);
   const startedAt = new Date(clock.wall()).toISOString();
   let draining = false;
   let url = '';
@@ -90,49 +133,24 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: config.origins },
-    forwarder: new Forwarder({
-      router,
-      transport,
-      clock,
-      silenceTimeoutMs: config.silenceTimeoutMs,
-      bodies: new BodyReader(),
-      emit,
-      via,
-      holdMs: options.holdMs,
-      explain,
-      admit: options.admit,
-      seek: options.seek,
-      target: (exchange, asked) => options.target(exchange, asked, router.pool()),
-      toEach: (exchange, servers, body, signal) =>
-        broadcast(
-          {
-            agent: transport.agent,
-            clock,
-            connectTimeoutMs: config.connectTimeoutMs,
-            refresh: (id) => fleet.refresh(id),
-          },
-          exchange,
-          servers,
-          body,
-          signal,
-        ),
-      onManaged: (exchange, id) => {
-        options.onManaged(exchange, id);
-        fleet.refresh(id);
-      },
-      told: options.told,
-    }),
-    aggregator:
-      config.mode === 'client'
-        ? new Aggregator({ router, agent: transport.agent, clock, holdMs: options.holdMs.other, explain })
-        : undefined,
+    wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposure: options.exposure,
-    own: ownPaths({ mode: config.mode, version: VERSION, deviceId, name: config.name, status, models }),
+    own: ownPaths({
+      mode: config.mode,
+      version: VERSION,
+      deviceId,
+      name: config.name,
+      status,
+      models,
+      feed: options.feed,
+      door: peers?.door,
+    }),
     via,
     draining: () => draining,
     emit,
   });
-  const release = () => {
+  const release = async () => {
+    await choosing[Symbol.asyncDispose]();
     fleet[Symbol.dispose]();
     transport[Symbol.dispose]();
   };
@@ -140,7 +158,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   try {
     face = await listen(config.host, config.port, front.handle);
   } catch (error) {
-    release();
+    await release();
     throw error;
   }
   url = localUrl(config.host, face.port);
@@ -149,11 +167,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     let ended: Promise<void> | undefined;
     const end = async (limitMs: number) => {
       draining = true;
+      options.feed?.[Symbol.dispose]();
       for (const source of sources) await source[Symbol.asyncDispose]();
       face.close();
       await idle(clock, limitMs, () => front.open === 0);
       face.cut();
-      release();
+      await release();
       log.flush();
     };
     const drain = (limitMs: number): Promise<void> => {
@@ -171,7 +190,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       },
     };
   };
-  return { deviceId, fleet, port: face.port, daemon };
+  return { deviceId, fleet, port: face.port, choosing, daemon };
 }
 
 /** How often a drain looks whether the last request has ended, ms. */

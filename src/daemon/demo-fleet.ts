@@ -60,6 +60,7 @@ export async function startDemoFleet(config: CommonConfig, log: Log): Promise<De
           host: '127.0.0.1',
           port: 0,
           ollama: ollama.url,
+          servers: [],
           interfaces: loopbackNames(),
           dataDir: join(dataDir, String(index)),
           name: machine.label ?? 'simulated',

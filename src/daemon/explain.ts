@@ -1,8 +1,8 @@
-import type { Fleet } from '../fleet/fleet.ts';
+import type { FleetView } from '../fleet/view.ts';
 import type { Asked } from '../proxy/want.ts';
 
 /** Says why no server could take a request and what to do, for the one who asked. */
-export function explainClient(fleet: Fleet): (asked?: Asked) => string {
+export function explainClient(fleet: FleetView): (asked?: Asked) => string {
   return (asked) => {
     const servers = fleet.servers();
     const holders = servers.filter(
@@ -24,8 +24,14 @@ export function explainClient(fleet: Fleet): (asked?: Asked) => string {
   };
 }
 
-/** The same in server mode, where there is one Ollama. */
-export function explainServer(fleet: Fleet, ollama: string): () => string {
+/** The same for this machine's apps in server mode: the other servers count as soon as there are any. */
+export function explainLocal(fleet: FleetView, own: FleetView, ollama: string): (asked?: Asked) => string {
+  const [many, one] = [explainClient(fleet), explainServer(own, ollama)];
+  return (asked) => (fleet.servers().some(({ url }) => url !== ollama) ? many(asked) : one());
+}
+
+/** The same for other machines in server mode: `fleet` is this machine's Ollama alone. */
+export function explainServer(fleet: FleetView, ollama: string): () => string {
   return () => {
     const [server] = fleet.servers();
     const reason = server

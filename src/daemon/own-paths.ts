@@ -1,7 +1,12 @@
+import { WATCH_PATH } from '../fleet/feed-reader.ts';
 import { HELLO_PATH } from '../fleet/identify.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
+import type { Feed } from '../server/feed.ts';
+import type { TicketDoor } from '../server/ticket-door.ts';
+import { TICKETS_PATH } from '../server/ticket-wire.ts';
+import { deviceOf } from './entries.ts';
 import type { ModelReport } from './model-report.ts';
 import type { StatusReport } from './status.ts';
 
@@ -12,6 +17,10 @@ export interface OwnPathsOptions {
   readonly name: string;
   readonly status: () => StatusReport;
   readonly models: () => ModelReport;
+  /** Tells watchers what changes here; absent where nobody may watch. */
+  readonly feed?: Feed | undefined;
+  /** Hands out places in this machine's queue; absent where there is none. */
+  readonly door?: TicketDoor | undefined;
 }
 
 /**
@@ -20,11 +29,15 @@ export interface OwnPathsOptions {
  * machine.
  */
 export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => boolean {
-  const { mode, version, deviceId, name } = options;
+  const { mode, version, deviceId, name, feed, door } = options;
   return (exchange) => {
     const path = pathOf(exchange.target);
     if (!path.startsWith('/ollana/')) return false;
-    if (path === HELLO_PATH) answerJson(exchange, 200, { mode, ollana: version, deviceId, name });
+    if (path === HELLO_PATH) {
+      answerJson(exchange, 200, { mode, ollana: version, deviceId, name, watch: feed !== undefined });
+    } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response);
+    else if (path === TICKETS_PATH && door && exchange.method === 'POST')
+      door.answer(exchange.request, exchange.response, deviceOf(exchange.request));
     else if (path === '/ollana/api/authorize') answerJson(exchange, 200, { device_id: deviceId });
     else if (path === '/ollana/api/status' && exchange.fromHere) answerJson(exchange, 200, options.status());
     else if (path === '/ollana/api/models' && exchange.fromHere) answerJson(exchange, 200, options.models());

@@ -33,7 +33,7 @@ export function reportStatus(input: ReportInput): StatusReport {
     servers,
   };
   if (config.mode === 'client') return common;
-  const [own] = servers;
+  const own = servers.find((server) => server.url === config.ollama);
   const up = own?.verdict === 'reliable';
   return { ...common, ollama: { url: config.ollama, up, ...(own?.reason && { reason: own.reason }) } };
 }

@@ -2,44 +2,61 @@ import { type Clock, systemClock } from '../clock.ts';
 import { DEFAULTS, type ServerConfig } from '../config.ts';
 import { BeaconServer } from '../discovery/beacon-server.ts';
 import { OllanaError } from '../errors.ts';
+import type { ServerFacts } from '../fleet/pool.ts';
 import { toldHeaders } from '../fleet/told.ts';
+import { onlyAt } from '../fleet/view.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
 import { isCloudModel } from '../ollama/names.ts';
+import { Feed } from '../server/feed.ts';
 import { FreeMemory } from '../server/free-memory.ts';
+import { OllamaParallel } from '../server/parallel.ts';
+import { kindOf, slotsIfKnown } from '../server/slots.ts';
+import { tellFeed } from '../server/tell-feed.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
-import { explainServer } from './explain.ts';
+import { localRules, peerRules } from './server-rules.ts';
+import { sourcesOf } from './sources.ts';
+import { tellLoad } from './tell-load.ts';
 
 /** A peer is told at once that Ollama is away, so that it can try another server. */
 const HOLD_MS = { inference: 0, other: 0 };
 
 /**
  * Starts server mode: the LAN face in front of this machine's Ollama, announced on the network for as long as
- * that Ollama answers; which of the two starts first does not matter. Rejects with the codes of `startCore`.
+ * that Ollama answers; which of the two starts first does not matter. This machine's own apps may use the other
+ * servers of the network, too. Rejects with the codes of `startCore` and of the discovery sources.
  */
 export async function startServer(
   config: ServerConfig,
   log: Log,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<Daemon> {
+  const { ollama } = config;
+  const isAway = ({ url }: ServerFacts) => url !== ollama;
   const manage = config.allow.has('manage');
   const memory = new FreeMemory(clock);
+  const feed = new Feed({ clock });
+  const parallel = new OllamaParallel({ url: ollama, given: config.parallel, clock });
   const core = await startCore({
     config,
     log,
     clock,
     exposure: { manage },
+    feed,
     holdMs: HOLD_MS,
     seek: () => {},
-    target: () => ({ type: 'any' }),
+    policy: 'fastest',
+    slots: (model, facts) =>
+      slotsIfKnown(facts && isAway(facts) ? undefined : parallel.known(), kindOf(model, facts)),
+    rules: localRules(ollama),
+    peers: peerRules(ollama, clock),
     onManaged: () => {},
     told: ({ route, fromHere }) =>
       route.path === '/api/version'
         ? toldHeaders({ allowsManage: fromHere || manage, freeMemoryBytes: memory.bytes() })
         : [],
-    explain: (fleet) => explainServer(fleet, config.ollama),
-    admit: ({ fromHere, route }, { model, unread }) => {
+    admit: ({ fromHere, route }, { model, source, unread }) => {
       if (fromHere) return;
       if (unread && route.class === 'inference') {
         throw new OllanaError(
@@ -48,15 +65,27 @@ export async function startServer(
           { status: 413 },
         );
       }
-      if (model === undefined || !isCloudModel(model)) return;
+      // A copy of one under another name would be run on the account of whoever owns this machine, too.
+      const cloud = [model, source].find((name) => name !== undefined && isCloudModel(name));
+      if (cloud === undefined) return;
       throw new OllanaError(
         'OLLANA_NOT_ALLOWED',
-        `${model} runs on ollama.com on this machine's account, so it is refused from other machines; use it on that machine`,
+        `${cloud} runs on ollama.com on this machine's account, so it is refused from other machines; use it on that machine`,
         { status: 403 },
       );
     },
   });
   const { fleet, deviceId, port } = core;
+  const own = onlyAt(fleet, ollama);
+  tellFeed({
+    feed,
+    fleet: own,
+    deviceId,
+    name: config.name,
+    allowsManage: manage,
+    memory,
+  });
+  const onNotice = narrateDiscovery(log);
   const beacon = new BeaconServer({
     port: config.discoveryPort,
     httpPort: port,
@@ -65,28 +94,38 @@ export async function startServer(
     deviceId,
     name: config.name,
     clock,
-    onNotice: narrateDiscovery(log),
+    onNotice,
   });
-  const daemon = core.daemon(config.udp ? [beacon] : []);
-  if (config.udp) {
-    beacon.setSpeaking(false);
-    let speaking = false;
-    fleet.onChange(() => {
-      const up = fleet.servers()[0]?.verdict.state === 'reliable';
-      if (up === speaking) return;
-      speaking = up;
-      if (up) log.info('Ollama answers: announcing this server', { ollama: config.ollama });
-      else log.warn('Ollama is away: silent until it is back', { ollama: config.ollama });
-      beacon.setSpeaking(up);
-    });
-    try {
-      await beacon.start();
-    } catch (error) {
-      await daemon.stop();
-      throw error;
-    }
+  tellLoad(clock, feed, own, core.choosing.desks);
+  const sources: AsyncDisposable[] = [...(config.udp ? [beacon] : []), disposed(parallel)];
+  const daemon = core.daemon(sources);
+  beacon.setSpeaking(false);
+  let up = false;
+  own.onChange(() => {
+    const [server] = own.servers();
+    const now = server?.verdict.state === 'reliable';
+    if (now === up) return;
+    up = now;
+    if (up) log.info('Ollama answers: announcing this server', { ollama });
+    else log.warn('Ollama is away: silent until it is back', { ollama });
+    beacon.setSpeaking(up);
+    // It may have been started anew with other settings.
+    if (up) void parallel.cameBack(server?.version).then(() => core.choosing.desks.review());
+  });
+  try {
+    const others = sourcesOf({ config, clock, onSighting: fleet.sight, onNotice, ownDeviceId: deviceId });
+    sources.push(...others);
+    if (config.udp) await beacon.start();
+    for (const source of others) await source.start();
+  } catch (error) {
+    await daemon.stop();
+    throw error;
   }
-  fleet.sight({ source: 'static', url: config.ollama, name: config.name, leaseMs: Number.POSITIVE_INFINITY });
-  log.info('ollana is ready', { mode: 'server', url: daemon.url, ollama: config.ollama });
+  fleet.sight({ source: 'static', url: ollama, name: config.name, leaseMs: Number.POSITIVE_INFINITY });
+  log.info('ollana is ready', { mode: 'server', url: daemon.url, ollama });
   return daemon;
+}
+
+function disposed(one: Disposable): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => one[Symbol.dispose]() };
 }

@@ -7,8 +7,9 @@ import { type Identity, identify } from './identify.ts';
 import { Member } from './member.ts';
 import type { ServerFacts } from './pool.ts';
 import { type Address, Registry } from './registry.ts';
-import type { VerdictEvent } from './verdict-rules.ts';
-import type { Attendance } from './watch.ts';
+import { failedAtOnce, SelfDoubt } from './self-doubt.ts';
+import type { FailureCause, VerdictEvent } from './verdict-rules.ts';
+import type { Attendance } from './waiting.ts';
 
 export interface FleetOptions {
   /** A server with this id is not followed; undefined where none would be ourselves. */
@@ -24,6 +25,8 @@ const EXPIRE_EVERY_MS = 500;
 /** An address that does not say who it is gets asked again after these, ms; the last repeats. */
 const IDENTIFY_AGAIN_MS = [100, 250, 500, 1000, 2000, 4000];
 const IDENTIFY_LIMIT_MS = 5000;
+/** A connection that has not come about within this, ms, was tried for as long. */
+const DIAL_MS = 1000;
 
 /** The servers this process knows: who is there (registry), who answers and what they hold (members). */
 export class Fleet implements Disposable {
@@ -33,11 +36,13 @@ export class Fleet implements Disposable {
   readonly #identifying = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
   readonly #over = new AbortController();
+  readonly #doubt: SelfDoubt;
   readonly #stopExpiry: Cancel;
 
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#registry = new Registry(options);
+    this.#doubt = new SelfDoubt({ clock: options.clock, onWake: () => this.refresh() });
     this.#stopExpiry = options.clock.every(EXPIRE_EVERY_MS, () => this.#expire());
   }
 
@@ -60,6 +65,11 @@ export class Fleet implements Disposable {
     return [...this.#members.values()].map((member) => member.facts());
   }
 
+  /** Facts of one server; undefined when it is not known. */
+  server(deviceId: string): ServerFacts | undefined {
+    return this.#members.get(deviceId)?.facts();
+  }
+
   /**
    * Addresses that are claimed and that nobody has answered from yet, with the reason. That this machine has no
    * Ollama of its own is nothing to tell.
@@ -75,22 +85,47 @@ export class Fleet implements Disposable {
       });
   }
 
-  /** Tells the verdict of a server what happened there. */
+  /** Tells the verdict of a server what happened there, unless it rather happened here: a probe finds that out. */
   judge(deviceId: string, event: VerdictEvent): void {
-    this.#members.get(deviceId)?.judge(event);
+    const member = this.#members.get(deviceId);
+    if (event.type === 'attempt-failed' && this.#isOurs(event.cause)) member?.watch.refresh();
+    else member?.judge(event);
+  }
+
+  /** Whether a failure of this kind is rather our own: nobody could have reached us, or been heard by us. */
+  #isOurs(cause: FailureCause): boolean {
+    if (cause === 'status') return false;
+    if (this.#doubt.justWoke()) return true;
+    return cause === 'dial' && this.#doubt.stalledSince(this.#options.clock.now() - DIAL_MS);
+  }
+
+  /** When all have failed at once nobody is to blame, and each is asked again without delay. */
+  #doubtLink(): void {
+    const members = [...this.#members.values()].filter((member) => member.facts().kind !== 'local');
+    const verdicts = members.map(({ verdict }) => verdict);
+    if (!failedAtOnce(verdicts, this.#options.clock.wall())) return;
+    for (const member of members) {
+      member.judge({ type: 'all-at-once' });
+      member.watch.refresh();
+    }
   }
 
   /** See `Watch.attend`; a server that has left is reported gone at once. */
-  attend(deviceId: string, onGone: (reason: string) => void): Attendance {
+  attend(deviceId: string, bytes: () => number, onGone: (reason: string) => void): Attendance {
     const member = this.#members.get(deviceId);
-    if (member) return member.attend(onGone);
+    if (member) return member.attend(bytes, onGone);
     onGone('the server has left');
-    return { heard: () => {}, leave: () => {} };
+    return { leave: () => {} };
   }
 
-  /** Reads the lists of every server that answers anew; resolves when they are there, or after `limitMs`. */
-  async relist(limitMs: number): Promise<void> {
-    const members = [...this.#members.values()].filter(({ verdict }) => verdict.state === 'reliable');
+  /**
+   * Reads the lists anew of every server that answers, or of the one at `url`; resolves when they are there, or
+   * after `limitMs`.
+   */
+  async relist(limitMs: number, url?: string): Promise<void> {
+    const members = [...this.#members.values()].filter(
+      (member) => member.verdict.state === 'reliable' && (url === undefined || member.url === url),
+    );
     const over = new AbortController();
     const all = Promise.all(members.map((member) => member.watch.relist()));
     await Promise.race([all, sleep(this.#options.clock, limitMs, over.signal)]);
@@ -158,9 +193,11 @@ export class Fleet implements Disposable {
       address,
       clock,
       agent,
+      stalledSince: (ms) => this.#doubt.stalledSince(ms),
       onVerdict: ({ verdict }) => {
         const { deviceId, name, url } = member.facts();
         emit({ type: 'verdict-changed', deviceId, name, url, verdict });
+        if (verdict.state === 'unreliable') this.#doubtLink();
       },
       onChange: () => this.#changed(),
     });
@@ -199,6 +236,7 @@ export class Fleet implements Disposable {
   [Symbol.dispose](): void {
     this.#over.abort();
     this.#stopExpiry();
+    this.#doubt[Symbol.dispose]();
     for (const member of this.#members.values()) member[Symbol.dispose]();
     this.#members.clear();
     this.#listeners.clear();

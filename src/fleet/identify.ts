@@ -10,6 +10,8 @@ export interface Identity {
   readonly kind: 'ollana' | 'ollama';
   /** What the server calls itself; a plain Ollama has no name. */
   readonly name?: string;
+  /** It tells by itself what changes there, see feed-reader.ts. */
+  readonly watch?: boolean;
 }
 
 /** Path under which an ollana says who it is; a plain Ollama answers 404 there. */
@@ -35,7 +37,10 @@ export async function identify(url: string, options: FetchOptions): Promise<Iden
   if (said?.mode === 'client') {
     throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${url} is an ollana in client mode, not a server`);
   }
-  if (said) return { deviceId: said.deviceId, kind: 'ollana', ...(said.name && { name: said.name }) };
+  if (said) {
+    const { deviceId, name, watch } = said;
+    return { deviceId, kind: 'ollana', watch, ...(name && { name }) };
+  }
   const version = await fetchSmall(`${url}/api/version`, options);
   if (!hasVersion(version.body)) {
     throw new OllanaError(
@@ -54,11 +59,18 @@ export async function identify(url: string, options: FetchOptions): Promise<Iden
   return { deviceId: deviceIdOfUrl(url), kind: 'ollama' };
 }
 
-function readHello(body: Buffer): { mode: string; deviceId: string; name: string } | undefined {
+interface Hello {
+  readonly mode: string;
+  readonly deviceId: string;
+  readonly name: string;
+  readonly watch: boolean;
+}
+
+function readHello(body: Buffer): Hello | undefined {
   const value = parse(body);
-  const { mode, deviceId, name } = value ?? {};
+  const { mode, deviceId, name, watch } = value ?? {};
   if (typeof deviceId !== 'string' || !DEVICE_ID.test(deviceId) || typeof mode !== 'string') return undefined;
-  return { mode, deviceId, name: typeof name === 'string' ? cleanName(name) : '' };
+  return { mode, deviceId, name: typeof name === 'string' ? cleanName(name) : '', watch: watch === true };
 }
 
 function hasVersion(body: Buffer): boolean {

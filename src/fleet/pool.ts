@@ -1,4 +1,5 @@
 import type { PsRow, TagRow } from '../ollama/lists.ts';
+import type { ServerLoad } from './load.ts';
 import type { Verdict } from './verdict-rules.ts';
 
 /** `local` is this machine's own Ollama, which a client uses only when nothing else can. */
@@ -13,13 +14,19 @@ export interface ServerFacts {
   readonly kind: ServerKind;
   readonly sources: readonly string[];
   readonly verdict: Verdict;
+  /** It has failed again and again, and is left alone for a while unless there is nobody else; absent: no. */
+  readonly resting?: boolean;
   readonly version: string | undefined;
   /** Undefined until a list has been read; then the last one read. */
   readonly tags: readonly TagRow[] | undefined;
   readonly ps: readonly PsRow[] | undefined;
+  /** When `ps` was asked for, on the clock; undefined where it was told without asking. */
+  readonly psAt?: number | undefined;
   /** Keys of `modelKey`. */
   readonly modelKeys: ReadonlySet<string>;
   readonly loadedKeys: ReadonlySet<string>;
+  /** What runs and waits there, as far as it tells. */
+  readonly load: ServerLoad | undefined;
   /** Whether it lets us change what it stores, as far as it tells; a plain Ollama always does. */
   readonly allowsManage: boolean;
   /** Memory for models that is free there, bytes; undefined where it does not tell. */

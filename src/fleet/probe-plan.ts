@@ -2,12 +2,16 @@
 export interface ProbeSituation {
   /** Requests of ours are waiting for this server. */
   readonly attended: boolean;
+  /** Bytes of an answer have come since the last look, which was spared. */
+  readonly hears: boolean;
   /** A request ran there within the last half minute. */
   readonly inUse: boolean;
   /** Probes that failed one after the other. */
   readonly failures: number;
   /** How the last of them failed. */
   readonly failure: ProbeFailure | undefined;
+  /** The server tells by itself what changes there, and has just been heard. */
+  readonly fed: boolean;
 }
 
 /**
@@ -23,12 +27,16 @@ const IDLE_MS = 5000;
 const AWAY_MIN_MS = 500;
 const AWAY_MAX_MS = 3000;
 
-/** Milliseconds until the next probe. Pure. */
-export function nextProbeIn({ attended, inUse, failures, failure }: ProbeSituation): number {
+/** Milliseconds until the next probe; undefined: none is needed until something happens. Pure. */
+export function nextProbeIn(situation: ProbeSituation): number | undefined {
+  const { attended, hears, inUse, failures, failure, fed } = situation;
   // A refusal comes at once and would come as often as it is asked for; the others took their time.
   if (failures > 0 && attended) return failure === 'refused' ? AWAY_MIN_MS : 0;
   if (failures > 0) return Math.min(AWAY_MIN_MS * failures, AWAY_MAX_MS);
-  if (attended) return ATTENDED_MS;
+  // Counting bytes costs nothing; a stream that stops is looked at as soon as a request that begins.
+  if (attended) return hears ? FIRST_LOOK_MS : ATTENDED_MS;
+  // A stream that ends or falls silent says so; beats are too far apart for a request that waits.
+  if (fed) return undefined;
   return inUse ? IN_USE_MS : IDLE_MS;
 }
 

@@ -28,6 +28,8 @@ export type VerdictEvent =
   | { readonly type: 'completed' }
   | { readonly type: 'probe-failed'; readonly reason: string }
   | { readonly type: 'probe-passed' }
+  /** All servers failed in one moment, so it was our own link: what broke off was not the server's doing. */
+  | { readonly type: 'all-at-once' }
   /** Every failed server has had its turn: all may be tried again. */
   | { readonly type: 'turns-over' };
 
@@ -53,6 +55,10 @@ export function nextVerdict(verdict: Verdict, event: VerdictEvent, atMs: number)
     case 'probe-passed':
       return verdict.state !== 'reliable' && verdict.cause === 'dial'
         ? { state: 'reliable', sinceMs: atMs }
+        : verdict;
+    case 'all-at-once':
+      return verdict.state !== 'reliable' && verdict.cause === 'stream'
+        ? { ...verdict, cause: 'dial' }
         : verdict;
     case 'turns-over':
       return verdict.state === 'second-chance' ? { ...verdict, state: 'unreliable' } : verdict;

@@ -1,61 +1,44 @@
 import type { Agent } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
-import { OllanaError, reasonOf } from '../errors.ts';
-import { fetchJson, fetchSmall } from '../ollama/client.ts';
-import { type PsRow, readPs, readTags, type TagRow } from '../ollama/lists.ts';
+import { reasonOf } from '../errors.ts';
+import { FeedLink } from './feed-link.ts';
+import { emptyKnowledge, learnEvent } from './knowledge.ts';
+import { CONNECT_MS, failureKind, look, readLists } from './probe.ts';
 import { endsRequests, FIRST_LOOK_MS, isGone, nextProbeIn, type ProbeFailure } from './probe-plan.ts';
-import { readTold, type Told } from './told.ts';
-
-/** A request's stay at a server. */
-export interface Attendance {
-  /** Bytes came from the server: as good as a passed probe for now. Called for every chunk. */
-  heard(): void;
-  leave(): void;
-}
-
-/** What a watch has learned of its server. */
-export interface Knowledge {
-  version: string | undefined;
-  tags: readonly TagRow[] | undefined;
-  ps: readonly PsRow[] | undefined;
-  latencyMs: number | null;
-  told: Told;
-}
+import { type Attendance, Waiting } from './waiting.ts';
 
 export interface WatchOptions {
   /** The address to probe now; it can change between probes. */
   readonly url: () => string;
   readonly clock: Clock;
   readonly agent: Agent;
+  /** Whether this process stood still at some moment since then, on the clock. */
+  readonly stalledSince: (ms: number) => boolean;
   readonly onPassed: () => void;
   /** The server is gone: enough probes failed in a row. Called again at each further failed probe. */
   readonly onGone: (reason: string) => void;
+  /** What is known has changed. */
   readonly onLists: () => void;
+  /** Whether the server offers to tell by itself what changes there. */
+  readonly feed: boolean;
+  /** It says that its Ollama is away; it says when it is back, which is as good as a passed probe. */
+  readonly onAway: (reason: string) => void;
 }
 
-/** Limits of a probe, ms; see probe-plan.ts for what follows from them. */
-const CONNECT_MS = 1000;
-const ANSWER_MS = 5000;
 /** Lists older than this are read again, so that a model pulled elsewhere is seen within it. */
 const LISTS_MS = 5000;
 const IN_USE_FOR_MS = 30_000;
 
 /**
- * Watches one server: probes it over fresh connections beside whatever requests run there, and reads its
- * lists. It never sends anything that costs the GPU time.
+ * Watches one server: listens to what it tells by itself, if it does; else, and while requests wait there, probes
+ * it over fresh connections and reads its lists. It never sends anything that costs the GPU time.
  */
 export class Watch implements Disposable {
-  readonly knowledge: Knowledge = {
-    version: undefined,
-    tags: undefined,
-    ps: undefined,
-    latencyMs: null,
-    told: { allowsManage: true, freeMemoryBytes: undefined },
-  };
+  readonly knowledge = emptyKnowledge();
   /** Told when the next reading of the lists is done. */
   readonly #readers: (() => void)[] = [];
   readonly #options: WatchOptions;
-  readonly #waiting = new Set<(reason: string) => void>();
+  readonly #waiting = new Waiting();
   readonly #over = new AbortController();
   #timer: Cancel = () => {};
   #probing = false;
@@ -63,13 +46,31 @@ export class Watch implements Disposable {
   #failure: ProbeFailure | undefined;
   #listsAt = Number.NEGATIVE_INFINITY;
   #listsWanted = true;
+  /** The last probe's failure was rather our own; the next one's counts. */
+  #doubtful = false;
+  /** Something happened since the last probe began that the next one is to look into. */
+  #suspicious = false;
+  readonly #link: FeedLink | undefined;
   #usedAt = Number.NEGATIVE_INFINITY;
-  #heardAt = Number.NEGATIVE_INFINITY;
   /** When a probe last ended in `onGone`, on the clock; -Infinity if never. */
   goneAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WatchOptions) {
     this.#options = options;
+    const { feed, url, clock, onLists } = options;
+    if (!feed) return;
+    this.#link = new FeedLink({
+      url,
+      clock,
+      connectTimeoutMs: CONNECT_MS,
+      onEvent: (name, value) => this.#told(name, value),
+      onLost: () => {
+        // What it was busy with is no longer known.
+        this.knowledge.load = undefined;
+        onLists();
+        this.suspect();
+      },
+    });
   }
 
   /** Probes at once and from then on until disposed. */
@@ -78,32 +79,40 @@ export class Watch implements Disposable {
   }
 
   /**
-   * A request waits for this server: probe it closely until it leaves. `onGone` is called when the server is
-   * found to be gone meanwhile.
+   * A request waits for this server: probe it closely until it leaves. `bytes` tells how much of the answer has
+   * come; more of it is as good as a passed probe. `onGone` is called when the server is found to be gone.
    */
-  attend(onGone: (reason: string) => void): Attendance {
-    const entry = (reason: string) => onGone(reason);
-    this.#waiting.add(entry);
-    this.#usedAt = this.#options.clock.now();
-    if (this.#waiting.size === 1 && !this.#probing) this.#schedule(FIRST_LOOK_MS);
-    const { clock } = this.#options;
-    return {
-      heard: () => {
-        this.#heardAt = clock.now();
-      },
-      leave: () => {
-        this.#waiting.delete(entry);
-        this.#usedAt = clock.now();
-      },
+  attend(bytes: () => number, onGone: (reason: string) => void): Attendance {
+    const used = () => {
+      this.#usedAt = this.#options.clock.now();
     };
+    const attendance = this.#waiting.add(bytes, onGone, used);
+    used();
+    if (this.#waiting.size === 1 && !this.#probing) this.#schedule(FIRST_LOOK_MS);
+    return attendance;
   }
 
   /** Look again at once, lists included: something happened that changed them, or the network did. */
   refresh(): void {
     // Bytes heard before whatever happened say nothing about now.
-    this.#heardAt = Number.NEGATIVE_INFINITY;
+    this.#waiting.hears();
     this.#listsWanted = true;
     if (!this.#probing) this.#schedule(0);
+  }
+
+  /** Something speaks against the server: probes at once, where it is not probed all the time. */
+  suspect(): void {
+    if (!this.#link) return;
+    this.#suspicious = true;
+    this.#waiting.hears();
+    if (!this.#probing) this.#schedule(0);
+  }
+
+  /** The address has changed. */
+  moved(): void {
+    if (this.#fed) this.suspect();
+    this.#link?.drop();
+    this.knowledge.load = undefined;
   }
 
   /** Reads the lists anew; resolves when that has been tried, or at disposal. */
@@ -123,42 +132,55 @@ export class Watch implements Disposable {
     const { clock } = this.#options;
     if (this.#probing) return;
     this.#probing = true;
-    const justHeard = this.#failures === 0 && clock.now() - this.#heardAt < FIRST_LOOK_MS;
-    if (!justHeard) await this.#look();
-    const listsDue = this.#listsWanted || clock.now() - this.#listsAt >= LISTS_MS;
-    if (listsDue && this.#failures === 0) await this.#readLists();
+    this.#suspicious = false;
+    const hears = this.#waiting.hears() && this.#failures === 0;
+    if (!hears) await this.#look();
+    const listsDue = this.#listsWanted || (!this.#fed && clock.now() - this.#listsAt >= LISTS_MS);
+    if (listsDue && this.#failures === 0 && !this.#doubtful) await this.#readLists();
     this.#probing = false;
     const soon = this.#listsWanted && this.#failures === 0;
     const inUse = clock.now() - this.#usedAt < IN_USE_FOR_MS;
     const situation = {
       attended: this.#waiting.size > 0,
+      hears,
       inUse,
       failures: this.#failures,
       failure: this.#failure,
+      fed: this.#fed,
     };
-    this.#schedule(soon ? 0 : nextProbeIn(situation));
+    const next = soon || this.#suspicious || this.#doubtful ? 0 : nextProbeIn(situation);
+    if (next !== undefined) this.#schedule(next);
+  }
+
+  get #fed(): boolean {
+    return this.#link?.live ?? false;
+  }
+
+  #told(name: string, value: unknown): void {
+    const { onPassed, onAway, onLists } = this.#options;
+    const ollama = learnEvent(this.knowledge, name, value);
+    onLists();
+    if (ollama === 'away') onAway('its Ollama is away');
+    else if (ollama === 'up') {
+      this.#failures = 0;
+      onPassed();
+    }
   }
 
   async #look(): Promise<void> {
-    const { clock, url, onPassed } = this.#options;
+    const { clock, url, onPassed, stalledSince } = this.#options;
     const startedAt = clock.now();
     try {
-      const answer = await fetchSmall(`${url()}/api/version`, {
-        clock,
-        connectTimeoutMs: CONNECT_MS,
-        timeoutMs: ANSWER_MS,
-        signal: this.#over.signal,
-      });
-      if (answer.status !== 200) {
-        throw new OllanaError('OLLANA_UPSTREAM_FAILED', `it answers ${answer.status} to GET /api/version`);
-      }
+      await look(url(), this.knowledge, clock, this.#over.signal);
       this.#failures = 0;
-      this.knowledge.latencyMs = clock.now() - startedAt;
-      this.knowledge.told = readTold(answer.headers);
-      this.knowledge.version = versionIn(answer.body) ?? this.knowledge.version;
+      this.#doubtful = false;
       onPassed();
+      this.#link?.want();
     } catch (error) {
       if (this.#over.signal.aborted) return;
+      // Our own time-out: the answer may have lain here unread.
+      this.#doubtful = !this.#doubtful && failureKind(error) !== 'refused' && stalledSince(startedAt);
+      if (this.#doubtful) return;
       this.#failures += 1;
       this.#failure = failureKind(error);
       for (const tell of this.#readers.splice(0)) tell();
@@ -170,55 +192,25 @@ export class Watch implements Disposable {
     this.goneAt = this.#options.clock.now();
     this.#options.onGone(reason);
     if (!endsRequests(failure)) return;
-    for (const tell of [...this.#waiting]) tell(reason);
+    this.#waiting.tellGone(reason);
   }
 
   async #readLists(): Promise<void> {
     const { url, agent, clock } = this.#options;
-    const options = {
-      clock,
-      connectTimeoutMs: CONNECT_MS,
-      timeoutMs: ANSWER_MS,
-      agent,
-      signal: this.#over.signal,
-    };
     this.#listsWanted = false;
     this.#listsAt = clock.now();
     // Whoever asks meanwhile wants lists that are younger than the question.
     const asked = this.#readers.splice(0);
-    const [tags, ps] = await Promise.allSettled([
-      fetchJson(`${url()}/api/tags`, options),
-      fetchJson(`${url()}/api/ps`, options),
-    ]);
-    // A list that cannot be read keeps its last known rows; whether the server lives is the probe's to say.
-    if (tags.status === 'fulfilled') this.knowledge.tags = readTags(tags.value);
-    if (ps.status === 'fulfilled') this.knowledge.ps = readPs(ps.value);
+    await readLists(url(), this.knowledge, clock, agent, this.#over.signal);
     this.#options.onLists();
     for (const tell of asked) tell();
   }
 
   [Symbol.dispose](): void {
     this.#timer();
+    this.#link?.[Symbol.dispose]();
     this.#over.abort();
     this.#waiting.clear();
     for (const tell of this.#readers.splice(0)) tell();
   }
-}
-
-function versionIn(body: Buffer): string | undefined {
-  try {
-    const { version } = JSON.parse(body.toString('utf8')) as { version?: unknown };
-    return typeof version === 'string' ? version.slice(0, 40) : undefined;
-  } catch {
-    return undefined; // Alive all the same; an answer without a version only stays unlisted.
-  }
-}
-
-function failureKind(error: unknown): ProbeFailure {
-  if (!(error instanceof OllanaError)) return 'refused';
-  if (error.code === 'OLLANA_UPSTREAM_SILENT') return 'silent';
-  const cause = error.cause as NodeJS.ErrnoException | undefined;
-  // A refusal or a reset is somebody's answer; no route, no host, or our own limit (without errno) are nobody's.
-  const answered = error.code !== 'OLLANA_DIAL_FAILED' || /^ECONN(REFUSED|RESET)$/.test(cause?.code ?? '');
-  return answered ? 'refused' : 'unreachable';
 }

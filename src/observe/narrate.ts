@@ -1,4 +1,5 @@
 import type { DiscoveryNotice } from '../discovery/notice.ts';
+import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
 import type { ProxyEvent } from '../proxy/events.ts';
 import type { Log } from './log.ts';
@@ -44,6 +45,10 @@ export function narrateProxy(log: Log): (event: ProxyEvent) => void {
         ? log.debug('attempt failed', fields)
         : log.warn('attempt failed', fields);
     }
+    if (event.type === 'model-pulled') {
+      const { type: _type, ...fields } = event;
+      return log.info('pulling a model that no server has', fields);
+    }
     const { type: _type, ...facts } = event;
     const fields = {
       ...facts,
@@ -54,6 +59,8 @@ export function narrateProxy(log: Log): (event: ProxyEvent) => void {
     // Lists are polled by every open page and probes by every peer; what ran a model is what people look for.
     if (event.model === undefined)
       return log.debug(event.outcome === 'failed' ? 'request failed' : 'request', fields);
+    // Another ollana asked for a slot that was free a moment ago, and takes a ticket now.
+    if (event.outcome === 'failed' && event.errorCode === 'OLLANA_BUSY') return log.debug('busy', fields);
     if (event.outcome === 'failed') return log.warn('request failed', fields);
     return log.info('request', fields);
   };
@@ -89,4 +96,12 @@ export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
 
 function rounded(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : Math.round(ms * 10) / 10;
+}
+
+/** Puts what is wrong with the file of learned speeds into the log. */
+export function narrateCosts(log: Log): (notice: CostFileNotice) => void {
+  return ({ type, file, reason }) =>
+    type === 'cost-file-unreadable'
+      ? log.warn('learned speeds cannot be read: they are learned anew', { file, reason })
+      : log.warn('learned speeds cannot be written: the next start learns anew', { file, reason });
 }

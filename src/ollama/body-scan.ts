@@ -114,7 +114,7 @@ export function skipSpace(json: Buffer, from: number): number {
 }
 
 /** Index after the string that starts at `from`, or -1 if it never ends. */
-function endOfString(json: Buffer, from: number): number {
+export function endOfString(json: Buffer, from: number): number {
   let at = from + 1;
   for (;;) {
     const quote = json.indexOf(QUOTE, at);
@@ -127,7 +127,7 @@ function endOfString(json: Buffer, from: number): number {
 }
 
 /** Index after the value that starts at `from`, or -1 if it never ends. */
-function endOfValue(json: Buffer, from: number): number {
+export function endOfValue(json: Buffer, from: number): number {
   let depth = 0;
   let at = from;
   while (at < json.length) {

@@ -27,6 +27,9 @@ export interface Fetched {
   readonly body: Buffer;
 }
 
+/** Tells another ollana that no app is asking: it must answer for itself then, and ask nobody else. */
+export const OWN_VIA = '1.1 ollana';
+
 /** Lists of a server with hundreds of models are a few hundred kB; a hostile server gets no further. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
@@ -44,6 +47,7 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
       method: options.method ?? 'GET',
       headers: {
         accept: 'application/json',
+        via: OWN_VIA,
         ...(options.body && { 'content-length': String(options.body.length) }),
         ...options.headers,
       },

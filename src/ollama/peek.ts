@@ -31,6 +31,8 @@ export interface Peeked {
   readonly complete: boolean;
   /** There is something that could not be looked through, so that a server may find another model in it. */
   readonly unread: boolean;
+  /** The body as JSON text, decoded; undefined when it is empty or a form, or could not be decoded. */
+  readonly plain: Buffer | undefined;
 }
 
 const NOTHING: Peeked = {
@@ -39,6 +41,7 @@ const NOTHING: Peeked = {
   content: new Set(),
   complete: false,
   unread: false,
+  plain: undefined,
 };
 
 /**
@@ -80,6 +83,7 @@ export function peekJson(json: Buffer): Peeked {
     content,
     complete: end >= 0,
     unread: end === TOO_MANY,
+    plain: json,
   };
 }
 

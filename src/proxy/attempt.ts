@@ -1,21 +1,27 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Clock } from '../clock.ts';
 import type { FailureCause } from '../fleet/verdict-rules.ts';
+import { readCounters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
-import type { Outcome, Pick, Router } from '../routing/router.ts';
+import type { SeatResult } from '../routing/desk.ts';
+import type { Outcome, Pick } from '../routing/router.ts';
+import { type AttendedOptions, sendAttended } from './attended.ts';
+import { framingOf } from './ends.ts';
+import { ERROR_HEADER } from './error-answer.ts';
 import type { Exchange } from './exchange.ts';
 import { relay } from './relay.ts';
 import { isRepeatable, nextStep } from './retry.ts';
 import { type StoredAnswer, storeAnswer } from './stored-answer.ts';
-import type { Arrival, Transport } from './transport.ts';
+import type { Arrival } from './transport.ts';
 
-export interface AttemptOptions {
-  readonly router: Router;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  /** Silence after which a server is given up, ms; 0 leaves that to the probe beside the request. */
-  readonly silenceTimeoutMs: number;
+/** Who runs beside others and may be too late. */
+export interface Gate {
+  /** Asks to be the one whose answer goes to the client; false: another one is. */
+  claim(): boolean;
+  /** Calls back, once, when another one is. */
+  onLost(stop: () => void): void;
+  /** Another one is. */
+  readonly lost: boolean;
 }
 
 export interface AttemptInput {
@@ -28,16 +34,31 @@ export interface AttemptInput {
   readonly replayable: boolean;
   /** The list said that this server holds the model asked for. */
   readonly listed: boolean;
-  /** Headers to add to the answer, flat. */
-  readonly answerHeaders: readonly string[];
+  /** Headers to add to the answer, flat; asked for when there is one. */
+  readonly answerHeaders: () => readonly string[];
+  /** Present in a race. */
+  readonly gate?: Gate | undefined;
 }
 
 /** What an attempt came to, and what it says about the server. */
-export type AttemptEnd = { readonly outcome: Outcome } & (
+export type AttemptEnd = {
+  readonly outcome: Outcome;
+  /** What there is to learn from it. */
+  readonly result?: SeatResult;
+} & (
   | { readonly type: 'answered' }
   | { readonly type: 'client-left' }
   /** Another server may try; `answer` is what this one said, if it said anything. */
-  | { readonly type: 'elsewhere'; readonly answer: StoredAnswer | undefined }
+  | {
+      readonly type: 'elsewhere';
+      readonly answer: StoredAnswer | undefined;
+      /** The answer is about the request: other servers would say the same. */
+      readonly final?: boolean;
+    }
+  /** The slot that looked free there was taken: it is nobody's failure, and the server may be asked again. */
+  | { readonly type: 'busy' }
+  /** Another server was faster. */
+  | { readonly type: 'lost' }
   /** Once more, over a fresh connection: the kept one had been closed meanwhile. */
   | { readonly type: 'again' }
   | { readonly type: 'failed'; readonly begun: boolean; readonly reason: string }
@@ -52,50 +73,33 @@ const NOBODY: Outcome = { type: 'nobody' };
  * One try at one server, from dialling to the last byte at the client. A probe runs beside it: Ollama is
  * silent for minutes while it loads a model, so silence alone ends nothing. Never rejects.
  */
-export async function attempt(options: AttemptOptions, input: AttemptInput): Promise<AttemptEnd> {
-  const { router, transport } = options;
+export async function attempt(options: AttendedOptions, input: AttemptInput): Promise<AttemptEnd> {
   const { exchange, pick } = input;
-  const { deviceId, url } = pick.server;
-  const sending = transport.send({
-    url,
+  const dispatch = {
+    url: pick.server.url,
     method: exchange.method,
     target: exchange.target,
     headers: input.headers,
     body: input.body,
     fresh: input.fresh,
     client: exchange.response,
-  });
-  let gone = false;
-  let given: string | undefined;
-  const giveUp = (reason: string) => {
-    given ??= reason;
-    sending.destroy(new Error(reason));
   };
-  const attendance = router.attend(deviceId, (reason) => {
-    gone = true;
-    giveUp(reason);
-  });
-  const silence = watchSilence(options, exchange, giveUp);
+  const sentAt = options.clock.now();
+  const sent = sendAttended(options, pick.server.deviceId, dispatch, () => exchange.bytes);
+  input.gate?.onLost(() => sent.giveUp('another server was faster'));
   const run = async (): Promise<AttemptEnd> => {
-    const arrival = await sending.arrival;
-    silence.heard();
+    const arrival = await sent.arrival;
     if (exchange.response.destroyed) {
-      sending.destroy(new Error('the client left'));
+      sent.giveUp('the client left');
       return { type: 'client-left', outcome: NOBODY };
     }
     if (arrival.stage !== 'answered') return unanswered(input, arrival);
-    return answered(options, input, arrival.response, {
-      heard: () => {
-        attendance.heard();
-        silence.heard();
-      },
-      why: (reason) => given ?? reason,
-    });
+    return answered(options, input, arrival.response, sentAt, (reason) => sent.given ?? reason);
   };
-  const end = await run();
-  silence.stop();
-  attendance.leave();
-  if (!gone || end.outcome.type !== 'failed') return end;
+  const ended = await run();
+  const end: AttemptEnd = input.gate?.lost ? { type: 'lost', outcome: NOBODY } : ended;
+  sent.leave();
+  if (!sent.gone || end.outcome.type !== 'failed') return end;
   return { ...end, outcome: { ...end.outcome, cause: 'dial', judged: true } };
 }
 
@@ -113,36 +117,51 @@ function unanswered(input: AttemptInput, arrival: Arrival & { stage: 'dial' | 's
 }
 
 async function answered(
-  options: AttemptOptions,
+  { router, clock }: AttendedOptions,
   input: AttemptInput,
   response: IncomingMessage,
-  on: {
-    readonly heard: () => void;
-    /** The reason to tell for a break that looks like `reason`. */
-    readonly why: (reason: string) => string;
-  },
+  sentAt: number,
+  /** The reason to tell for a break that looks like `reason`. */
+  why: (reason: string) => string,
 ): Promise<AttemptEnd> {
-  const { router, clock } = options;
   const { exchange, pick, listed, replayable } = input;
   const { route, method } = exchange;
   const status = response.statusCode ?? 502;
+  if (response.headers[ERROR_HEADER.toLowerCase()] === 'OLLANA_BUSY' && pick.seatHeaders.length > 0) {
+    response.resume();
+    return { type: 'busy', outcome: NOBODY };
+  }
   const step = nextStep({ routeClass: route.class, method, stage: 'answered', status, replayable, listed });
   if (step === 'elsewhere') {
     const answer = await storeAnswer(response);
     if (status === 404) router.refresh(pick.server.deviceId);
     return { type: 'elsewhere', answer, outcome: statusOutcome(status, response) };
   }
+  if (input.gate && status >= 400) {
+    const answer = await storeAnswer(response);
+    return {
+      type: 'elsewhere',
+      answer,
+      final: answer !== undefined,
+      outcome: statusOutcome(status, response),
+    };
+  }
+  if (input.gate && !input.gate.claim()) return { type: 'lost', outcome: NOBODY };
+  const framing = framingOf(response.headers['content-type']);
+  let firstByteMs: number | undefined;
   const end = await relay(response, exchange.response, {
     protocol: route.protocol,
     marked: status === 200 && MARKED.has(route.class),
-    extraHeaders: input.answerHeaders,
-    onChunk: (bytes) => {
-      exchange.firstByteAt ??= clock.now();
-      exchange.bytes += bytes;
-      on.heard();
+    extraHeaders: input.answerHeaders(),
+    progress: exchange,
+    clock,
+    onBegin: () => {
+      firstByteMs = clock.now() - sentAt;
+      pick.begun();
     },
+    onStall: () => pick.stalled(),
     describe: (reason) => {
-      exchange.error = `${pick.server.name} broke off: ${on.why(reason)}`;
+      exchange.error = `${pick.server.name} broke off: ${why(reason)}`;
       return exchange.error;
     },
   });
@@ -150,10 +169,18 @@ async function answered(
     return {
       type: 'answered',
       outcome: status < 400 ? { type: 'completed' } : statusOutcome(status, response),
+      ...(status === 200 && {
+        result: {
+          counters: readCounters({ protocol: route.protocol, framing, tail: end.tail }),
+          streamed: framing !== 'none',
+          firstByteMs,
+          totalMs: clock.now() - sentAt,
+        },
+      }),
     };
   }
   if (end.type === 'client-left') return { type: 'client-left', outcome: NOBODY };
-  const reason = on.why(end.reason);
+  const reason = why(end.reason);
   // That a registry cannot be reached, or a file is no model, is not the server's failure: it said so itself.
   const blameless = end.told && route.class === 'pinned';
   const outcome: Outcome = blameless ? NOBODY : { type: 'failed', cause: 'stream', reason };
@@ -167,8 +194,11 @@ async function answered(
 /** Who is to blame for an error status: for a 500 the request may be; see `forward`. */
 export function statusOutcome(status: number, response: IncomingMessage): Outcome {
   if (status < 502) return NOBODY;
+  const said = response.headers[ERROR_HEADER.toLowerCase()];
+  // A full queue is a sign of life.
+  if (said === 'OLLANA_BUSY' || said === 'OLLANA_QUEUE_FULL') return NOBODY;
   // Another ollana says by this header that its Ollama is away; a probe will tell when it is back.
-  const cause: FailureCause = response.headers['x-ollana-error'] !== undefined ? 'dial' : 'status';
+  const cause: FailureCause = said === undefined || said === 'OLLANA_UPSTREAM_TRUNCATED' ? 'status' : 'dial';
   return { type: 'failed', cause, reason: `it answered ${status}` };
 }
 
@@ -176,29 +206,4 @@ export function statusOutcome(status: number, response: IncomingMessage): Outcom
 export function isReset(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'ECONNRESET' || code === 'EPIPE';
-}
-
-/** Ends an attempt that has been silent for the time the user set. */
-export function watchSilence(
-  options: AttemptOptions,
-  { response }: Exchange,
-  giveUp: (reason: string) => void,
-): { heard: () => void; stop: () => void } {
-  const { clock, silenceTimeoutMs } = options;
-  if (silenceTimeoutMs <= 0) return { heard: () => {}, stop: () => {} };
-  let heardAt = clock.now();
-  const look = () => {
-    // While the client does not read, the server is not read either.
-    if (response.writableNeedDrain) heardAt = clock.now();
-    const left = heardAt + silenceTimeoutMs - clock.now();
-    if (left > 0) cancel = clock.after(left, look);
-    else giveUp(`silent for ${silenceTimeoutMs / 1000} s (--silence-timeout)`);
-  };
-  let cancel = clock.after(silenceTimeoutMs, look);
-  return {
-    heard: () => {
-      heardAt = clock.now();
-    },
-    stop: () => cancel(),
-  };
 }

@@ -1,30 +1,33 @@
 import type { Agent } from 'node:http';
 import type { Clock } from '../clock.ts';
-import { OllanaError, reasonOf } from '../errors.ts';
+import { OllanaError, reasonOf, type ServerEnd } from '../errors.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import { type Fetched, fetchSmall } from '../ollama/client.ts';
 import type { Exchange } from './exchange.ts';
-import { headerText } from './headers.ts';
+import { forwardHeaders, headerText } from './headers.ts';
 
 export interface BroadcastOptions {
   readonly agent: Agent;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
+  /** This device's entry in `Via`. */
+  readonly via: string;
   /** Reads the lists of a server again. */
   readonly refresh: (deviceId: string) => void;
 }
 
 /** What one server came to. */
-export type Told =
+export type HolderReply =
   | { readonly name: string; readonly answer: Fetched }
   | { readonly name: string; readonly error: string };
 
-/** Unloading waits for nothing and deleting for the disk, ms. */
+/** Unloading waits for nothing and deleting for the disk; one that hangs keeps the client no longer, ms. */
 const LIMIT_MS = 20_000;
 
 /**
  * Sends a request to every one of `servers` and answers for all of them: with one server's own answer when all
- * did it, else with an error that says who did and who did not. Rejects with `OLLANA_UPSTREAM_FAILED` then.
+ * did it, else with an error that says who did and who did not. Rejects with `OLLANA_UPSTREAM_FAILED` then, 20 s
+ * after the request at the latest. An abort closes every connection.
  */
 export async function broadcast(
   options: BroadcastOptions,
@@ -33,10 +36,9 @@ export async function broadcast(
   body: Buffer,
   signal: AbortSignal,
 ): Promise<void> {
-  const { agent, clock, connectTimeoutMs, refresh } = options;
-  const contentType = exchange.request.headers['content-type'];
-  const told = await Promise.all(
-    servers.map(async ({ name, url, deviceId }): Promise<Told> => {
+  const { agent, clock, connectTimeoutMs, via, refresh } = options;
+  const replies = await Promise.all(
+    servers.map(async ({ name, url, deviceId }): Promise<HolderReply> => {
       try {
         const answer = await fetchSmall(url + exchange.target, {
           agent,
@@ -44,7 +46,7 @@ export async function broadcast(
           connectTimeoutMs,
           timeoutMs: LIMIT_MS,
           method: exchange.method,
-          headers: contentType === undefined ? {} : { 'content-type': contentType },
+          headers: holderHeaders(exchange.request.rawHeaders, url, via, body.length),
           body,
           signal,
         });
@@ -57,8 +59,8 @@ export async function broadcast(
     }),
   );
   if (exchange.response.destroyed) return;
-  const answer = answerFor(told);
-  exchange.server = told.map(({ name }) => name).join(', ');
+  const answer = answerFor(replies);
+  exchange.server = replies.map(({ name }) => name).join(', ');
   exchange.response.writeHead(answer.status, [
     ...exchange.extraHeaders,
     ...(answer.contentType === '' ? [] : ['Content-Type', answer.contentType]),
@@ -74,29 +76,58 @@ export async function broadcast(
   exchange.response.end(answer.body);
 }
 
+/** The client's own headers, as any server gets them, save that answers must be readable here. Pure. */
+function holderHeaders(
+  raw: readonly string[],
+  url: string,
+  via: string,
+  contentLength: number,
+): Record<string, string> {
+  const host = new URL(url).host;
+  return Object.fromEntries(
+    Object.entries(forwardHeaders(raw, { host, via, contentLength }))
+      .filter(([name]) => name.toLowerCase() !== 'accept-encoding')
+      .map(([name, value]) => [name, [value].flat().join(', ')]),
+  );
+}
+
 /**
  * One answer for several. A server that says 404 has nothing to remove, which is what was wanted; when all say
- * so, that is the answer. Throws `OLLANA_UPSTREAM_FAILED` when some did it and some did not. Pure.
+ * so, that is the answer. Throws `OLLANA_UPSTREAM_FAILED` with `servers` when one did not do it. Pure.
  */
-export function answerFor(told: readonly Told[]): Fetched {
-  const answered = told.flatMap((one) => ('answer' in one ? [one.answer] : []));
-  const done = answered.filter(({ status }) => status < 300);
-  const failed = told.filter(
-    (one) => !('answer' in one) || (one.answer.status >= 300 && one.answer.status !== 404),
-  );
-  const [first] = failed.length === 0 ? [...done, ...answered] : done.length === 0 ? answered : [];
+export function answerFor(replies: readonly HolderReply[]): Fetched {
+  const ends = replies.map(endOf);
+  const answers = replies.flatMap((reply) => ('answer' in reply ? [reply.answer] : []));
+  const first = answers.find(({ status }) => status < 300) ?? answers[0];
+  if (first && ends.every(({ error }) => error === undefined)) return first;
   // One and the same refusal of all needs no other words than Ollama's own.
-  if (first && (failed.length === 0 || failed.length === answered.length)) return first;
-  const names = told.filter((one) => !failed.includes(one)).map(({ name }) => name);
-  const reasons = failed.map((one) => `${one.name}: ${'answer' in one ? errorIn(one.answer) : one.error}`);
-  const did = names.length === 0 ? 'no server did it' : `done on ${names.join(', ')}, but not everywhere`;
-  throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${did}; ${reasons.join('; ')}`, { status: 502 });
+  const same = answers.filter(({ status, body }) => status === first?.status && body.equals(first.body));
+  if (first && same.length === replies.length) return first;
+  throw new OllanaError('OLLANA_UPSTREAM_FAILED', endLines(ends).join('; '), { status: 502, servers: ends });
+}
+
+function endOf(reply: HolderReply): ServerEnd {
+  const { name } = reply;
+  if (!('answer' in reply)) return { name, error: reply.error };
+  const { status } = reply.answer;
+  return status < 300 || status === 404 ? { name, status } : { name, status, error: errorIn(reply.answer) };
+}
+
+/** Who did it, then a line for each who did not, with why. Pure. */
+export function endLines(ends: readonly ServerEnd[]): string[] {
+  const done = ends.filter(({ error }) => error === undefined).map(({ name }) => name);
+  const failed = ends.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`]));
+  return [
+    done.length === 0 ? 'no server did it' : `done on ${done.join(', ')}, but not everywhere`,
+    ...failed,
+  ];
 }
 
 function errorIn({ status, body }: Fetched): string {
   try {
     const { error } = JSON.parse(body.toString('utf8')) as { error?: unknown };
-    if (typeof error === 'string') return error;
+    // Cut to the length of a reason: a server may say megabytes.
+    if (typeof error === 'string' && error !== '') return reasonOf({ message: error });
   } catch {
     // Not JSON: the status has to do.
   }

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Outcome, Pick } from '../routing/router.ts';
-import { type AttemptOptions, isReset, statusOutcome, watchSilence } from './attempt.ts';
+import { isReset, statusOutcome } from './attempt.ts';
+import { type AttendedOptions, sendAttended } from './attended.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardHeaders } from './headers.ts';
 import { nextStep } from './retry.ts';
 
-export interface PartOptions extends AttemptOptions {
+export interface PartOptions extends AttendedOptions {
   /** This device's entry in `Via`. */
   readonly via: string;
 }
@@ -41,11 +42,10 @@ const NOBODY: Outcome = { type: 'nobody' };
  * alone ends nothing. Never rejects; an abort closes the connection and blames nobody.
  */
 export async function askPart(options: PartOptions, input: PartInput): Promise<PartEnd> {
-  const { router, transport } = options;
   const { exchange, pick, body, fresh, signal } = input;
   const { deviceId, url } = pick.server;
   const own = ['accept-encoding', 'content-length'];
-  const sending = transport.send({
+  const dispatch = {
     url,
     method: exchange.method,
     target: exchange.target,
@@ -57,56 +57,44 @@ export async function askPart(options: PartOptions, input: PartInput): Promise<P
     body,
     fresh,
     client: exchange.response,
-  });
-  let given: string | undefined;
-  let gone = false;
-  const giveUp = (reason: string) => {
-    given ??= reason;
-    sending.destroy(new Error(reason));
   };
-  const attendance = router.attend(deviceId, (reason) => {
-    gone = true;
-    giveUp(reason);
-  });
-  const silence = watchSilence(options, exchange, giveUp);
-  const onAbort = () => giveUp('the answer is not wanted any more');
+  let bytes = 0;
+  const sent = sendAttended(options, deviceId, dispatch, () => bytes);
+  const onAbort = () => sent.giveUp('the answer is not wanted any more');
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
-    const arrival = await sending.arrival;
+    const arrival = await sent.arrival;
     if (arrival.stage === 'answered') {
-      const heard = () => {
-        attendance.heard();
-        silence.heard();
+      const onBytes = (more: number) => {
+        bytes += more;
       };
-      heard();
-      const end = await answered(input, arrival.response, heard, () => given);
+      const end = await answered(input, arrival.response, onBytes, () => sent.given);
       if (signal.aborted) return { type: 'unsplit', outcome: NOBODY };
-      if (end.type === 'elsewhere' && end.status === 404) router.refresh(deviceId);
-      return gone && end.outcome.type === 'failed' ? judged(end, end.outcome) : end;
+      if (end.type === 'elsewhere' && end.status === 404) options.router.refresh(deviceId);
+      return sent.gone && end.outcome.type === 'failed' ? judged(end, end.outcome) : end;
     }
     if (signal.aborted) return { type: 'unsplit', outcome: NOBODY };
     const { stage, error, reused } = arrival;
-    if (stage === 'sent' && reused && !gone && isReset(error)) return { type: 'again', outcome: NOBODY };
-    const cause = stage === 'dial' || gone ? 'dial' : 'stream';
-    const outcome: Outcome = { type: 'failed', cause, reason: error.message, judged: gone };
+    if (stage === 'sent' && reused && !sent.gone && isReset(error)) return { type: 'again', outcome: NOBODY };
+    const cause = stage === 'dial' || sent.gone ? 'dial' : 'stream';
+    const outcome: Outcome = { type: 'failed', cause, reason: error.message, judged: sent.gone };
     return { type: 'elsewhere', status: undefined, outcome };
   } finally {
     signal.removeEventListener('abort', onAbort);
-    silence.stop();
-    attendance.leave();
+    sent.leave();
   }
 }
 
 async function answered(
   { exchange, takeRoom }: PartInput,
   response: IncomingMessage,
-  heard: () => void,
+  onBytes: (bytes: number) => void,
   why: () => string | undefined,
 ): Promise<PartEnd> {
   const { route, method } = exchange;
   const status = response.statusCode ?? 502;
-  const { body, roomy } = await readWhole(response, heard, takeRoom);
+  const { body, roomy } = await readWhole(response, onBytes, takeRoom);
   if (!roomy) return { type: 'unsplit', outcome: NOBODY };
   if (status === 200 && body) {
     const contentType = response.headers['content-type'] ?? 'application/json; charset=utf-8';
@@ -125,14 +113,14 @@ async function answered(
 /** Reads an answer; `body` is undefined when it broke off, `roomy` false when there was no room for it. */
 function readWhole(
   response: IncomingMessage,
-  heard: () => void,
+  onBytes: (bytes: number) => void,
   takeRoom: (bytes: number) => boolean,
 ): Promise<{ body: Buffer | undefined; roomy: boolean }> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let roomy = true;
     response.on('data', (chunk: Buffer) => {
-      heard();
+      onBytes(chunk.length);
       roomy &&= takeRoom(chunk.length);
       if (roomy) chunks.push(chunk);
       else response.destroy();

@@ -1,9 +1,18 @@
-import { OllanaError, reasonOf } from '../errors.ts';
+import { OllanaError, reasonOf, type ServerEnd } from '../errors.ts';
 import type { Protocol } from '../ollama/routes.ts';
 import type { Exchange } from './exchange.ts';
 
-/** The body of an error in the shape that clients of the protocol read. Pure. */
-export function errorBody(protocol: Protocol, status: number, message: string, requestId: string): string {
+/**
+ * The body of an error in the shape that clients of the protocol read. `servers` stands beside the message in
+ * Ollama's shape, whose clients read `error` alone; only its routes go to several servers. Pure.
+ */
+export function errorBody(
+  protocol: Protocol,
+  status: number,
+  message: string,
+  requestId: string,
+  servers?: readonly ServerEnd[],
+): string {
   if (protocol === 'anthropic') {
     const type = status === 503 || status === 529 ? 'overloaded_error' : anthropicType(status);
     return JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
@@ -11,7 +20,7 @@ export function errorBody(protocol: Protocol, status: number, message: string, r
   if (protocol === 'openai' || protocol === 'responses') {
     return JSON.stringify({ error: { message, type: openaiType(status), param: null, code: null } });
   }
-  return JSON.stringify({ error: message });
+  return JSON.stringify({ error: message, servers });
 }
 
 function openaiType(status: number): string {
@@ -38,9 +47,10 @@ export function answerError(exchange: Exchange, thrown: unknown): void {
   const status = error?.status ?? 500;
   const message = error?.message ?? `ollana failed: ${reasonOf(thrown)}`;
   exchange.error = message;
+  exchange.errorCode = error?.code;
   if (response.destroyed) return;
   if (response.headersSent) return void response.destroy();
-  const body = errorBody(route.protocol, status, message, id);
+  const body = errorBody(route.protocol, status, message, id, error?.servers);
   const headers = [
     ...exchange.extraHeaders,
     'Content-Type',

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts';
 import type { Outcome } from '../routing/router.ts';
 
 /** What the proxy tells whoever observes it. No event carries a prompt, an answer or a header. */
@@ -15,6 +16,17 @@ export type ProxyEvent =
       readonly outcome: Outcome;
     }
   | {
+      /** A model that a request wants is being pulled. */
+      readonly type: 'model-pulled';
+      readonly id: string;
+      readonly model: string;
+      readonly server: string;
+      /** What the server says it does. */
+      readonly status: string;
+      /** How much of the present layer is there; undefined where it is no layer. */
+      readonly percent: number | undefined;
+    }
+  | {
       readonly type: 'request-ended';
       readonly id: string;
       readonly method: string;
@@ -29,7 +41,11 @@ export type ProxyEvent =
       readonly status: number | undefined;
       readonly outcome: 'completed' | 'client-left' | 'failed' | 'refused';
       readonly error: string | undefined;
+      /** Why ollana itself refused it or gave it up; undefined when it did not. */
+      readonly errorCode: ErrorCode | undefined;
       readonly attempts: number;
+      /** What was changed in the request because the user allows it; undefined: nothing. */
+      readonly changed: string | undefined;
       /** Time without a server to send to, ms. */
       readonly queueMs: number;
       /** From the request's arrival to the first byte of the answer, ms. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorCode } from '../errors.ts';
 import { isKnownPath, type Route, routeOf } from '../ollama/routes.ts';
 
 /** One request of a client and everything that is noted about it on its way. */
@@ -19,10 +20,13 @@ export interface Exchange {
   readonly startedAt: number;
   /** Flat list of headers owed to the client whatever happens (CORS). */
   extraHeaders: string[];
+  /** What was done to the request because the user allows it: headers that tell the client, by name. */
+  readonly changes: Map<string, string>;
   model: string | undefined;
   server: string | undefined;
   reason: string | undefined;
   error: string | undefined;
+  errorCode: ErrorCode | undefined;
   attempts: number;
   queueMs: number;
   firstByteAt: number | undefined;
@@ -50,10 +54,12 @@ export function openExchange(
     fromHere: isLoopback(address),
     startedAt,
     extraHeaders: [],
+    changes: new Map(),
     model: undefined,
     server: undefined,
     reason: undefined,
     error: undefined,
+    errorCode: undefined,
     attempts: 0,
     queueMs: 0,
     firstByteAt: undefined,

@@ -1,27 +1,30 @@
 import { OllanaError } from '../errors.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import { BodyDecoder } from '../ollama/decode-body.ts';
-import type { Pick } from '../routing/router.ts';
 import type { Targets } from '../routing/targets.ts';
-import { type AttemptEnd, type AttemptOptions, attempt } from './attempt.ts';
+import type { AttendedOptions } from './attended.ts';
+import { AutoPull, type AutoPullOptions } from './auto-pull.ts';
 import type { Body, BodyReader } from './body.ts';
+import { type ChooseOptions, Chooser, RELIST_MS } from './choose.ts';
 import { EmbedBatches } from './embed.ts';
-import type { ProxyEvent } from './events.ts';
 import type { Exchange } from './exchange.ts';
-import { forwardHeaders, headerText } from './headers.ts';
-import { hold } from './hold.ts';
+import { ownHeaders } from './own-headers.ts';
 import { isRepeatable } from './retry.ts';
 import { type StoredAnswer, sendStored } from './stored-answer.ts';
+import { type SubstituteOptions, substituted } from './substitute.ts';
+import { type TryOptions, tryAt } from './try-at.ts';
 import { discardRest } from './upload.ts';
 import { type Asked, askedFor } from './want.ts';
 
-export interface ForwardOptions extends AttemptOptions {
+export interface ForwardOptions
+  extends AttendedOptions,
+    ChooseOptions,
+    TryOptions,
+    SubstituteOptions,
+    AutoPullOptions {
+  /** How many servers run a request at once, of which the first token wins; absent: one. */
+  readonly raceWidth?: number | undefined;
   readonly bodies: BodyReader;
-  readonly emit: (event: ProxyEvent) => void;
-  /** This device's entry in `Via`. */
-  readonly via: string;
-  /** How long a request waits for a server when there is none, ms: one that runs a model, any other. */
-  readonly holdMs: { readonly inference: number; readonly other: number };
   /** Throws when this client may not have what it asks for. */
   readonly admit: (exchange: Exchange, asked: Asked) => void;
   /** Where a request may go. */
@@ -33,29 +36,25 @@ export interface ForwardOptions extends AttemptOptions {
     body: Buffer,
     signal: AbortSignal,
   ) => Promise<void>;
-  /** Told when a server has answered a request that changes what it stores, or has been sent a blob. */
-  readonly onManaged: (exchange: Exchange, deviceId: string) => void;
-  /** Headers that tell about this machine, flat. */
-  readonly told: (exchange: Exchange) => readonly string[];
-  /** Asks the network for servers at once: a request has found none. */
-  readonly seek: () => void;
   /** Says why nobody could take a request for this model, and what to do. */
   readonly explain: (asked: Asked) => string;
 }
 
-/** Reading lists takes a round trip; a person who waits for an error waits this long more, ms. */
-const RELIST_MS = 500;
+/** Seats that a request was promised and did not get before it looks elsewhere: such a server contradicts itself. */
+const MAX_BUSY = 8;
 
 /** Sends requests to servers, one after the other if need be, until one has answered. */
 export class Forwarder {
   readonly #options: ForwardOptions;
   readonly #decoder: BodyDecoder;
   readonly #embeds: EmbedBatches;
+  readonly #pulls: AutoPull;
 
   constructor(options: ForwardOptions) {
     this.#options = options;
     this.#decoder = new BodyDecoder(options);
     this.#embeds = new EmbedBatches(options);
+    this.#pulls = new AutoPull(options);
   }
 
   /**
@@ -82,16 +81,21 @@ export class Forwarder {
     }
   }
 
-  async #tryServers(exchange: Exchange, body: Body, signal: AbortSignal): Promise<void> {
-    const { router } = this.#options;
-    const asked = await askedFor({
-      route: exchange.route,
-      target: exchange.target,
-      headers: exchange.request.headers,
+  #asked({ route, target, request }: Exchange, body: Body): Promise<Asked> {
+    return askedFor({
+      route,
+      target,
+      headers: request.headers,
       body: body.type === 'whole' ? body.bytes : body.beginning,
       partly: body.type === 'streaming',
       decoder: this.#decoder,
     });
+  }
+
+  async #tryServers(exchange: Exchange, sent: Body, signal: AbortSignal): Promise<void> {
+    const { router, raceWidth = 1 } = this.#options;
+    let body = sent;
+    let asked = await this.#asked(exchange, body);
     exchange.model = asked.model;
     this.#options.admit(exchange, asked);
     // What must reach every holder must reach the one that got its copy a moment ago, too.
@@ -103,154 +107,80 @@ export class Forwarder {
     if (targets.type === 'each' && body.type === 'whole') {
       return this.#options.toEach(exchange, targets.servers, body.bytes, signal);
     }
+    const other = targets.type === 'any' ? substituted(this.#options, exchange, asked, body) : undefined;
+    if (other) {
+      body = other;
+      asked = await this.#asked(exchange, body);
+    }
+    if (targets.type === 'any') await this.#pulls.pullIfMissing(exchange, asked, signal);
     const batch = targets.type === 'any' ? this.#embeds.find(exchange, asked, body) : undefined;
     const splitHeaders = () => this.#answerHeaders(exchange, 'split');
     if (batch && (await this.#embeds.answer(exchange, batch, splitHeaders, signal))) return;
-    const choose = (used: ReadonlySet<string>) => this.#choose(asked, targets, used);
+    const chooser = new Chooser(this.#options, exchange, asked, targets, signal);
     const tried = new Set<string>();
     const doubted: string[] = [];
     let said: StoredAnswer | undefined;
+    let broke: string | undefined;
     let fresh = !isRepeatable({
       routeClass: exchange.route.class,
       method: exchange.method,
       replayable: body.type === 'whole',
     });
-    while (!signal.aborted) {
-      const pick =
-        (await choose(tried)) ?? (said ? undefined : await this.#hold(exchange, choose, tried, signal));
+    let over = false;
+    while (!signal.aborted && !over) {
+      const pick = (await chooser.best(tried)) ?? (said ? undefined : await chooser.hold(tried));
       if (signal.aborted) return pick?.release({ type: 'nobody' });
       if (!pick) break;
       const since = this.#options.clock.now();
-      const end = await this.#attempt(exchange, pick, asked, body, fresh);
-      if (end.type === 'again') {
-        fresh = true;
-        continue;
+      const rivals = fresh || body.type !== 'whole' ? [] : chooser.rivals(pick, tried, raceWidth - 1);
+      const ends = await tryAt(this.#options, { exchange, asked, body, fresh }, [pick, ...rivals]);
+      for (const { pick: one, end } of ends) {
+        if (end.type === 'busy' && chooser.foundBusy() > MAX_BUSY) tried.add(one.server.deviceId);
+        if (end.type === 'busy' || end.type === 'lost') continue;
+        if (end.type === 'again') {
+          fresh = true;
+          continue;
+        }
+        tried.add(one.server.deviceId);
+        if (end.type === 'answered') {
+          if (batch && end.outcome.type === 'completed')
+            this.#embeds.learn(batch, one, this.#options.clock.now() - since);
+          // What one server refused with 500 and another did was the first one's failure, not the request's.
+          for (const deviceId of doubted)
+            router.judge(deviceId, { type: 'failed', cause: 'status', reason: 'it answered 500' });
+          return;
+        }
+        if (end.type === 'client-left') return;
+        if (end.type === 'failed') {
+          // Of an answer that had begun the client has been told; the words may still wait for it to read.
+          if (end.begun) return;
+          throw new OllanaError(
+            'OLLANA_UPSTREAM_FAILED',
+            `${one.server.name} failed, and this request is not repeated elsewhere: ${end.reason}`,
+            { status: 502 },
+          );
+        }
+        if (end.outcome.type === 'failed' && end.outcome.cause === 'stream')
+          broke = `${one.server.name} broke off: ${end.outcome.reason}`;
+        if (end.answer?.status === 500) doubted.push(one.server.deviceId);
+        const fromOllana = end.answer?.rawHeaders.some((name) => name.toLowerCase() === 'x-ollana-error');
+        if (end.answer && !fromOllana) said = end.answer;
+        over ||= end.final === true;
+        over ||= body.type === 'streaming' && end.outcome.type === 'failed' && end.outcome.cause !== 'dial';
       }
-      tried.add(pick.server.deviceId);
-      if (end.type === 'answered') {
-        if (batch && end.outcome.type === 'completed')
-          this.#embeds.learn(batch, pick, this.#options.clock.now() - since);
-        // What one server refused with 500 and another did was the first one's failure, not the request's.
-        for (const deviceId of doubted)
-          router.judge(deviceId, { type: 'failed', cause: 'status', reason: 'it answered 500' });
-        return;
-      }
-      if (end.type === 'client-left') return;
-      if (end.type === 'failed') {
-        // Of an answer that had begun the client has been told; the words may still wait for it to read.
-        if (end.begun) return;
-        throw new OllanaError(
-          'OLLANA_UPSTREAM_FAILED',
-          `${pick.server.name} failed, and this request is not repeated elsewhere: ${end.reason}`,
-          { status: 502 },
-        );
-      }
-      if (end.answer?.status === 500) doubted.push(pick.server.deviceId);
-      const fromOllana = end.answer?.rawHeaders.some((name) => name.toLowerCase() === 'x-ollana-error');
-      if (end.answer && !fromOllana) said = end.answer;
-      if (body.type === 'streaming' && end.outcome.type === 'failed' && end.outcome.cause !== 'dial') break;
     }
     if (signal.aborted) return;
     if (said)
       return sendStored(said, exchange.response, this.#answerHeaders(exchange, 'every server refused'));
-    throw new OllanaError('OLLANA_NO_SERVER', this.#options.explain(asked), { status: 503, retryAfterS: 5 });
-  }
-
-  /**
-   * The best server left. When nobody is known to hold the model the lists are read anew, as it may have been
-   * pulled a moment ago; if still nobody does, the best of all servers is asked, whose Ollama says so itself.
-   */
-  async #choose(asked: Asked, targets: Targets, tried: ReadonlySet<string>): Promise<Pick | undefined> {
-    const { router } = this.#options;
-    if (targets.type === 'one-of') {
-      const ids = targets.servers.map(({ deviceId }) => deviceId);
-      return router.pickFrom(ids, tried, targets.why);
-    }
-    const { modelKey } = asked;
-    const pick = router.pick(modelKey, tried);
-    if (pick || modelKey === undefined || router.isHeld(modelKey)) return pick;
-    if (tried.size === 0) await router.relist(RELIST_MS);
-    return (
-      router.pick(modelKey, tried) ?? (router.isHeld(modelKey) ? undefined : router.pick(undefined, tried))
-    );
-  }
-
-  async #hold(
-    exchange: Exchange,
-    choose: (tried: ReadonlySet<string>) => Promise<Pick | undefined>,
-    tried: Set<string>,
-    signal: AbortSignal,
-  ): Promise<Pick | undefined> {
-    const { router, clock, holdMs } = this.#options;
-    const limitMs = exchange.route.class === 'inference' ? holdMs.inference : holdMs.other;
-    const left = limitMs - exchange.queueMs;
-    if (left <= 0) return undefined;
-    const since = clock.now();
-    this.#options.seek();
-    const pick = await hold({ router, clock, choose, tried, limitMs: left, signal });
-    exchange.queueMs += clock.now() - since;
-    return pick;
-  }
-
-  async #attempt(
-    exchange: Exchange,
-    pick: Pick,
-    asked: Asked,
-    body: Body,
-    fresh: boolean,
-  ): Promise<AttemptEnd> {
-    const { server } = pick;
-    exchange.attempts += 1;
-    exchange.server = server.name;
-    exchange.reason = pick.reason;
-    const whole = body.type === 'whole' ? body.bytes : undefined;
-    const hasBody = exchange.request.headers['content-length'] !== undefined || (whole?.length ?? 0) > 0;
-    const end = await attempt(this.#options, {
-      exchange,
-      pick,
-      headers: forwardHeaders(exchange.request.rawHeaders, {
-        host: new URL(server.url).host,
-        via: this.#options.via,
-        contentLength: whole && hasBody ? whole.length : undefined,
-      }),
-      body: body.type === 'whole' ? body.bytes : body.open,
-      fresh,
-      replayable: body.type === 'whole',
-      listed: asked.modelKey !== undefined && server.modelKeys.has(asked.modelKey),
-      answerHeaders: this.#answerHeaders(exchange, pick.reason),
-    });
-    pick.release(end.outcome);
-    if (exchange.route.class === 'pinned' || exchange.route.class === 'broadcast' || asked.unloads) {
-      this.#options.onManaged(exchange, server.deviceId);
-    }
-    const { id, attempts, reason } = exchange;
-    this.#options.emit({
-      type: 'attempt-ended',
-      id,
-      attempt: attempts,
-      model: exchange.model,
-      server: server.name,
-      url: server.url,
-      reason: reason ?? '',
-      outcome: end.outcome,
-    });
-    return end;
+    // Whoever asked us is told which it was: one that breaks off is there, and a probe would not see what is wrong.
+    const [code, more] =
+      broke === undefined
+        ? (['OLLANA_NO_SERVER', ''] as const)
+        : (['OLLANA_UPSTREAM_TRUNCATED', `; ${broke}`] as const);
+    throw new OllanaError(code, this.#options.explain(asked) + more, { status: 503, retryAfterS: 5 });
   }
 
   #answerHeaders(exchange: Exchange, reason: string): string[] {
-    return [
-      ...exchange.extraHeaders,
-      ...this.#options.told(exchange),
-      'X-Ollana-Server',
-      headerText(exchange.server ?? 'none'),
-      'X-Ollana-Attempts',
-      String(exchange.attempts),
-      'X-Ollana-Queue-Ms',
-      String(Math.round(exchange.queueMs)),
-      'X-Ollana-Reason',
-      headerText(reason),
-      'X-Ollana-Request-Id',
-      exchange.id,
-    ];
+    return ownHeaders(exchange, reason, this.#options.told(exchange));
   }
 }

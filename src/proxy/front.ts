@@ -10,12 +10,18 @@ import { type Exchange, openExchange } from './exchange.ts';
 import type { Forwarder } from './forward.ts';
 import { type GuardOptions, passGuard } from './guard.ts';
 
-export interface FrontOptions {
-  readonly clock: Clock;
-  readonly guard: GuardOptions;
+/** What answers the requests of one kind of client. */
+export interface Way {
   readonly forwarder: Forwarder;
   /** Merges lists over servers; absent where there is one server, whose own lists are the answer. */
   readonly aggregator: Aggregator | undefined;
+}
+
+export interface FrontOptions {
+  readonly clock: Clock;
+  readonly guard: GuardOptions;
+  /** Who answers a request. */
+  readonly wayOf: (exchange: Exchange) => Way;
   /** What peers may have; undefined where peers are not served at all. */
   readonly exposure: Exposure | undefined;
   /** ollana's own paths; returns whether it has answered. */
@@ -54,7 +60,7 @@ export class Front {
   };
 
   async #route(exchange: Exchange): Promise<void> {
-    const { via, draining, exposure, aggregator, forwarder } = this.#options;
+    const { via, draining, exposure, wayOf } = this.#options;
     if (draining()) {
       throw new OllanaError('OLLANA_DRAINING', 'this ollana is shutting down', {
         status: 503,
@@ -71,6 +77,7 @@ export class Front {
       );
     }
     if (exposure && !exchange.fromHere && !this.#admit(exchange, exposure)) return;
+    const { aggregator, forwarder } = wayOf(exchange);
     if (aggregator && exchange.route.class === 'liveness')
       return answerText(exchange, 200, 'Ollama is running');
     if (aggregator && exchange.route.class === 'aggregate') return aggregator.answer(exchange);
@@ -120,13 +127,23 @@ export class Front {
       status: response.headersSent ? response.statusCode : undefined,
       outcome,
       error,
+      errorCode: exchange.errorCode,
       attempts: exchange.attempts,
+      changed: changesOf(exchange),
       queueMs: exchange.queueMs,
       firstByteMs: firstByteAt === undefined ? undefined : firstByteAt - startedAt,
       durationMs: clock.now() - startedAt,
       bytes: exchange.bytes,
     });
   }
+}
+
+/** What was changed in a request, as its answer's headers tell it. */
+function changesOf({ changes }: Exchange): string | undefined {
+  if (changes.size === 0) return undefined;
+  return [...changes]
+    .map(([name, value]) => `${name.replace('X-Ollana-', '').toLowerCase()} ${value}`)
+    .join(', ');
 }
 
 /** Plain text as Ollama's router answers it. */

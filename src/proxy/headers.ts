@@ -17,6 +17,9 @@ const HOP_BY_HOP = new Set([
 /** Ours to set: a server's own would contradict what really happened here. */
 const OURS = /^x-ollana-/i;
 
+/** Addressed to us: they say how a request came here, not where it goes on to. */
+const OWN_TO_US = /^x-ollana-(server|grant|if-free|device)$/;
+
 /** Calls `take` for each name and value in Node's flat `rawHeaders`. */
 function eachHeader(
   raw: readonly string[],
@@ -41,6 +44,8 @@ export interface ForwardHeaderOptions {
   readonly via: string;
   /** Bytes of the body when it is all there; undefined for none or for one that streams. */
   readonly contentLength: number | undefined;
+  /** Headers to add, flat. */
+  readonly extra?: readonly string[];
 }
 
 /**
@@ -54,7 +59,7 @@ export function forwardHeaders(raw: readonly string[], options: ForwardHeaderOpt
   const spelling = new Map<string, string>();
   const via: string[] = [];
   eachHeader(raw, (name, lower, value) => {
-    if (lower === 'host' || lower === 'origin' || lower === 'x-ollana-server') return;
+    if (lower === 'host' || lower === 'origin' || OWN_TO_US.test(lower)) return;
     if (lower === 'content-length') {
       if (options.contentLength === undefined) headers['content-length'] = value;
       return;
@@ -68,6 +73,8 @@ export function forwardHeaders(raw: readonly string[], options: ForwardHeaderOpt
     const before = headers[spelled];
     headers[spelled] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
   });
+  const { extra = [] } = options;
+  for (let i = 0; i + 1 < extra.length; i += 2) headers[extra[i] ?? ''] = extra[i + 1] ?? '';
   headers.via = [...via, options.via].join(', ');
   // Lower case because http-proxy looks for it so when it guards DELETE.
   if (options.contentLength !== undefined) headers['content-length'] = String(options.contentLength);

@@ -1,10 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
+import type { Clock } from '../clock.ts';
 import type { Protocol } from '../ollama/routes.ts';
 import { errorEnd, framingOf, judgeEnd } from './ends.ts';
 import { answerHeaders } from './headers.ts';
 import { Tail } from './tail.ts';
+
+/** Notes on an answer under way. */
+export interface Progress {
+  /** When its first byte came, on the clock. */
+  firstByteAt: number | undefined;
+  /** Bytes of its body so far. */
+  bytes: number;
+}
 
 export interface RelayOptions {
   readonly protocol: Protocol;
@@ -12,14 +20,23 @@ export interface RelayOptions {
   readonly marked: boolean;
   /** Flat list of headers to add. */
   readonly extraHeaders: readonly string[];
-  /** Called with every chunk, before it is written. */
-  readonly onChunk: (bytes: number) => void;
+  /** What is noted of the answer while it passes. */
+  readonly progress: Progress;
+  readonly clock: Clock;
+  /** Called with the first byte. */
+  readonly onBegin: () => void;
+  /** Called when the client does not keep up. */
+  readonly onStall: () => void;
   /** Called once, before the client is told, when an answer that has begun fails; returns the words for it. */
   readonly describe: (reason: string) => string;
 }
 
 export type RelayEnd =
-  | { readonly type: 'completed' }
+  | {
+      readonly type: 'completed';
+      /** The last 8 kB or more of the answer, if it was looked at. */
+      readonly tail: string;
+    }
   | { readonly type: 'client-left' }
   | {
       readonly type: 'failed';
@@ -41,12 +58,15 @@ export function relay(
   options: RelayOptions,
 ): Promise<RelayEnd> {
   const framing = framingOf(response.headers['content-type']);
+  const { progress } = options;
   const tail = new Tail();
-  const keepTail = framing !== 'none';
+  const keepTail = framing !== 'none' || options.marked;
   const roomForMore = response.headers['content-length'] === undefined;
   let begun = false;
   const begin = () => {
     begun = true;
+    progress.firstByteAt ??= options.clock.now();
+    options.onBegin();
     const headers = answerHeaders(response.rawHeaders, options.extraHeaders);
     client.writeHead(response.statusCode ?? 502, response.statusMessage ?? '', headers);
   };
@@ -74,42 +94,42 @@ export function relay(
 
     const pass = (chunk: Buffer) => {
       if (!begun) begin();
-      options.onChunk(chunk.length);
+      progress.bytes += chunk.length;
       if (keepTail) tail.push(chunk);
-      if (!client.write(chunk)) response.pause();
+      if (client.write(chunk)) return;
+      response.pause();
+      options.onStall();
     };
     // A segment with many lines gives one 'data' for each of them, in one turn. The first is written at once,
     // which costs nothing when it is the only one; the others are gathered and written as one when the turn ends.
-    let rest: Buffer[] = [];
-    let corked: Socket | undefined;
+    const { socket } = client;
+    let rest: Buffer[] | undefined;
     const flush = () => {
-      if (!corked) return;
+      if (!rest) return;
       const chunk = Buffer.concat(rest);
-      rest = [];
+      rest = undefined;
       if (!client.destroyed) pass(chunk);
-      corked.uncork();
-      corked = undefined;
+      socket?.uncork();
     };
     response.on('data', (chunk: Buffer) => {
-      const { socket } = client;
-      if (corked) return void rest.push(chunk);
+      if (rest) return void rest.push(chunk);
       // Node corks the socket from a turn's first write until the turn ends.
-      if (!socket || socket.writableCorked === 0) return pass(chunk);
+      if (!socket?.writableCorked) return pass(chunk);
       socket.cork(); // Both writes leave in one system call.
-      corked = socket;
-      rest.push(chunk);
+      rest = [chunk];
       process.nextTick(flush);
     });
     const stopWatching = finished(response, { writable: false }, (error) => {
       flush();
       if (error || !response.complete) return fail(error?.message ?? 'the connection closed before the end');
-      const end = options.marked ? judgeEnd(framing, options.protocol, tail.text()) : 'complete';
+      const words = options.marked ? tail.text() : '';
+      const end = options.marked ? judgeEnd(framing, options.protocol, words) : 'complete';
       if (end === 'missing') return fail('the stream ended without its last message');
       if (!begun) begin();
       if (response.rawTrailers.length > 0) client.addTrailers(pairs(response.rawTrailers));
       if (end === 'complete') {
         client.end();
-        return settle({ type: 'completed' });
+        return settle({ type: 'completed', tail: words });
       }
       const reason = 'the server reported an error';
       options.describe(reason);

@@ -17,6 +17,14 @@ export class Upload extends Readable {
     this.#request = request;
   }
 
+  /** Destroys `to` when this is destroyed before its end: it would wait for the rest for ever. */
+  override pipe<T extends NodeJS.WritableStream>(to: T & { destroy(): unknown }): T {
+    this.once('close', () => {
+      if (!this.readableEnded) to.destroy();
+    });
+    return super.pipe(to);
+  }
+
   override _read(): void {
     const beginning = this.#beginning;
     if (beginning) {

@@ -4,6 +4,10 @@ import { modelKey } from '../ollama/names.ts';
 import { type Peeked, peek } from '../ollama/peek.ts';
 import { pathOf, type Route } from '../ollama/routes.ts';
 import { isUnload } from '../ollama/unload.ts';
+import { type ScannedWork, scanWork } from '../ollama/work-scan.ts';
+
+/** How much a request asks of a GPU. */
+export type Work = ScannedWork;
 
 /** What a request asks for, as far as choosing a server needs it. */
 export interface Asked {
@@ -16,6 +20,8 @@ export interface Asked {
   readonly unloads: boolean;
   /** The model that a copy or a create starts from. */
   readonly source: string | undefined;
+  /** How much it asks of a GPU; undefined for what is not run by a model. Looked for when first asked. */
+  readonly work: () => Work | undefined;
 }
 
 export interface AskInput {
@@ -36,12 +42,18 @@ export interface AskInput {
 export async function askedFor({ route, target, headers, body, partly, decoder }: AskInput): Promise<Asked> {
   const peeked = await peek(headers, body, decoder);
   const model = route.path === '/v1/models/' ? lastPart(target) : peeked.model;
+  let work: Work | undefined;
+  const unloads = isUnload(pathOf(target), peeked);
   return {
     model,
     modelKey: model === undefined ? undefined : modelKey(model),
     unread: peeked.unread || partly,
-    unloads: isUnload(pathOf(target), peeked),
+    unloads,
     source: textOf(peeked, 'source') ?? textOf(peeked, 'from'),
+    work: () => {
+      if (route.class === 'inference' && !unloads) work ??= scanWork(peeked.plain);
+      return work;
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Pool, PoolServer } from '../fleet/pool.ts';
+import type { Pool, PoolServer, ServerFacts } from '../fleet/pool.ts';
 
 /** What a request needs, as far as choosing depends on it. */
 export interface Want {
@@ -30,16 +30,39 @@ export function rank(pool: Pool, want: Want): readonly Candidate[] {
     .map(({ server }) => ({ server, reason: reasonFor(server, want.modelKey) }));
 }
 
+/**
+ * Those that hold a model, in the order in which lists take their rows: what is told of a model of which there are
+ * several versions is told of the one that is listed. Pure.
+ */
+export function inListOrder(pool: Pool, modelKey: string): readonly string[] {
+  return rank(pool, { modelKey: undefined, tried: new Set(), turn: 0 })
+    .filter(({ server }) => server.modelKeys.has(modelKey))
+    .map(({ server }) => server.deviceId);
+}
+
 /** Whether any server, tried or not, is known to hold the model. Pure. */
-export function isHeld(pool: Pool, modelKey: string): boolean {
+export function isHeld(pool: readonly ServerFacts[], modelKey: string): boolean {
   return pool.some((server) => server.modelKeys.has(modelKey));
 }
 
-function mayHold(server: PoolServer, modelKey: string | undefined): boolean {
+/** Whether a server may have the model: it lists it, or its list is not known. Pure. */
+export function mayHold(server: ServerFacts, modelKey: string | undefined): boolean {
   return modelKey === undefined || server.tags === undefined || server.modelKeys.has(modelKey);
 }
 
-const STATES = { reliable: 0, unreliable: 1, 'second-chance': 2 };
+const STATES = { reliable: 0, unreliable: 2, 'second-chance': 3 };
+/** One that rests comes after the others that answer; having failed as well, after everybody. */
+const RESTING = { reliable: 1, unreliable: 4, 'second-chance': 5 };
+
+/**
+ * Which servers are used up before which, lower ones first: by verdict and rest, then those known to have the model before
+ * those that may, then this machine's own Ollama last. Pure.
+ */
+export function tierOf(server: ServerFacts, modelKey: string | undefined): number {
+  const known = modelKey === undefined || server.modelKeys.has(modelKey);
+  const standing = (server.resting ? RESTING : STATES)[server.verdict.state];
+  return 4 * standing + (known ? 0 : 2) + (server.kind === 'local' ? 1 : 0);
+}
 
 function sortKeys(
   server: PoolServer,
@@ -47,16 +70,8 @@ function sortKeys(
   index: number,
   size: number,
 ): readonly number[] {
-  const known = modelKey === undefined || server.modelKeys.has(modelKey);
   const loaded = modelKey === undefined || server.loadedKeys.has(modelKey);
-  return [
-    STATES[server.verdict.state],
-    known ? 0 : 1,
-    server.kind === 'local' ? 1 : 0,
-    loaded ? 0 : 1,
-    server.inFlight,
-    (index + turn) % size,
-  ];
+  return [tierOf(server, modelKey), loaded ? 0 : 1, server.inFlight, (index + turn) % size];
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {
@@ -67,11 +82,18 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-function reasonFor(server: PoolServer, modelKey: string | undefined): string {
+/** Whether a server has the model in memory: what it tells itself is newer than its list. */
+function isLoaded({ load, loadedKeys }: ServerFacts, modelKey: string): boolean {
+  return load?.models[modelKey]?.loaded ?? loadedKeys.has(modelKey);
+}
+
+/** Why a server stands where it stands, in words. Pure. */
+export function reasonFor(server: PoolServer, modelKey: string | undefined): string {
   const words = [
     server.verdict.state === 'reliable' ? '' : server.verdict.state,
+    server.resting ? 'resting' : '',
     server.kind === 'local' ? 'local-fallback' : '',
-    modelKey !== undefined && server.loadedKeys.has(modelKey) ? 'loaded' : '',
+    modelKey !== undefined && isLoaded(server, modelKey) ? 'loaded' : '',
     server.inFlight === 0 ? 'idle' : `in-flight=${server.inFlight}`,
   ];
   return words.filter((word) => word !== '').join(' ');

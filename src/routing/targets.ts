@@ -36,8 +36,8 @@ export interface TargetFacts {
  */
 export function targetsFor(facts: TargetFacts, pool: Pool): Targets {
   const { routeClass, model, named } = facts;
-  const cloud = model !== undefined && isCloudModel(model);
-  const account = routeClass === 'identity' || (cloud && routeClass !== 'unknown');
+  const account =
+    routeClass === 'identity' || (cloudModelOf(facts) !== undefined && routeClass !== 'unknown');
   if (named !== undefined) return account ? namedAccount(facts, named, pool) : namedServer(named, pool);
   if (account) return ownOllama(facts, pool);
   // Nothing is loaded on a machine that nobody reaches, or nobody can tell it so.
@@ -49,6 +49,12 @@ export function targetsFor(facts: TargetFacts, pool: Pool): Targets {
   if (routeClass === 'broadcast') return everyHolder(model, pool);
   if (routeClass === 'pinned') return pinned(facts, pool);
   return { type: 'any' };
+}
+
+/** The model of ollama.com that a request names, or starts from: a copy of one runs there under any name. */
+function cloudModelOf({ routeClass, model, source }: TargetFacts): string | undefined {
+  const from = routeClass === 'pinned' ? source : undefined;
+  return [model, from].find((name) => name !== undefined && isCloudModel(name));
 }
 
 function namedServer(named: string, pool: Pool): Targets {
@@ -72,21 +78,18 @@ function namedServer(named: string, pool: Pool): Targets {
 function namedAccount(facts: TargetFacts, named: string, pool: Pool): Targets {
   const targets = namedServer(named, pool);
   if (targets.type !== 'one-of' || targets.servers.every(({ kind }) => kind === 'local')) return targets;
-  const what = facts.routeClass === 'identity' ? facts.path : facts.model;
   return {
     type: 'nobody',
     status: 403,
-    message: `${what} acts on an ollama.com account, and that of ${named} is not yours to use; leave the server out`,
+    message: `${cloudModelOf(facts) ?? facts.path} acts on an ollama.com account, and that of ${named} is not yours to use; leave the server out`,
   };
 }
 
-function ownOllama({ path, model }: TargetFacts, pool: Pool): Targets {
+function ownOllama(facts: TargetFacts, pool: Pool): Targets {
   const servers = pool.filter((server) => server.kind === 'local' && server.verdict.state === 'reliable');
   if (servers.length > 0) return { type: 'one-of', servers, why: 'own account' };
-  const what =
-    model !== undefined && isCloudModel(model)
-      ? `${model} runs on ollama.com`
-      : `${path} concerns ollama.com`;
+  const model = cloudModelOf(facts);
+  const what = model === undefined ? `${facts.path} concerns ollama.com` : `${model} runs on ollama.com`;
   return {
     type: 'nobody',
     status: 503,

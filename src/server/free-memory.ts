@@ -16,6 +16,8 @@ export class FreeMemory {
   #bytes: number | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #hasTool = true;
+  /** Told when a reading has come in. */
+  onRead: () => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,6 +43,7 @@ export class FreeMemory {
       // A machine without the tool does not grow one; one whose tool failed once may answer the next time.
       if (error?.code === 'ENOENT') this.#hasTool = false;
       this.#bytes = free ?? freemem();
+      this.onRead();
     });
   }
 }

@@ -63,7 +63,11 @@ async function read(world: World, exchange: Exchange, request: Fields, inputs: r
   try {
     const tokens = inputs.reduce((sum, input) => sum + countTokens(input), 0);
     const ms = (1000 * tokens) / model.prefillPerSecond;
-    if (ms > 0) await sleep(world.clock, ms, exchange.signal);
+    if (ms > 0) {
+      const run = world.gpu.run();
+      await sleep(world.gpu, ms, exchange.signal);
+      run.end();
+    }
     if (world.faults.frozen) await world.faults.thawed(exchange.signal);
     return { loadMs: lease.loadMs, tokens };
   } finally {

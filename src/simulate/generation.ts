@@ -1,6 +1,7 @@
 import { sleep } from '../clock.ts';
 import type { Exchange } from './exchange.ts';
 import { type Fields, fieldsOf, numberOf } from './fields.ts';
+import type { GpuRun } from './gpu-clock.ts';
 import { DEFAULT_KEEP_ALIVE_MS, parseKeepAlive } from './keep-alive.ts';
 import type { StoredModel } from './models.ts';
 import type { Prompt } from './prompt.ts';
@@ -22,7 +23,7 @@ export interface Generation {
   readonly count: number;
   readonly reason: 'stop' | 'length';
   readonly promptTokens: number;
-  /** Ollama's counters, in nanoseconds and tokens, as of now. */
+  /** Ollama's counters, in nanoseconds of real time and tokens, as of now. */
   counters(): Counters;
 }
 
@@ -82,22 +83,41 @@ export async function generate(
   const asked = world.clock.now();
   const lease = await world.scheduler.acquire(job.model, job.want, signal);
   try {
-    const generation = await prefill(world, job, lease, asked, signal);
-    if (signal.aborted) return;
-    const text = generation.tokens.texts.slice(0, generation.count).join('');
-    lease.runner.cache.remember(job.prompt.text + text);
-    if (job.streamed) await streamed(world, exchange, job, generation, dialect, refuse);
-    else {
-      const ms = (1000 * generation.count) / job.model.tokensPerSecond;
-      if (ms > 0) await sleep(world.clock, ms, signal);
-      if (world.faults.frozen) await world.faults.thawed(signal);
-      if (!signal.aborted) await wholeAnswer(exchange, dialect.whole(generation, text), refuse);
+    const run = world.gpu.run();
+    try {
+      await answer(world, exchange, job, lease, asked, run, dialect, refuse);
+    } finally {
+      run.end();
     }
     // A stalled runner keeps its slot for as long as its client waits.
     if (exchange.fault?.kind === 'stall') await aborted(signal);
   } finally {
     lease.release();
   }
+}
+
+async function answer(
+  world: World,
+  exchange: Exchange,
+  job: Job,
+  lease: Lease,
+  asked: number,
+  run: GpuRun,
+  dialect: Dialect,
+  refuse: (message: string) => void,
+): Promise<void> {
+  const { signal } = exchange;
+  const generation = await prefill(world, job, lease, asked, signal);
+  if (signal.aborted) return;
+  const text = generation.tokens.texts.slice(0, generation.count).join('');
+  lease.runner.cache.remember(job.prompt.text + text);
+  const ms = (1000 * generation.count) / job.model.tokensPerSecond;
+  // The tokens are made whether or not the reader takes them: a slow one does not keep the GPU.
+  run.endAfter(ms);
+  if (job.streamed) return streamed(world, exchange, job, generation, dialect, refuse);
+  if (ms > 0) await sleep(world.gpu, ms, signal);
+  if (world.faults.frozen) await world.faults.thawed(signal);
+  if (!signal.aborted) await wholeAnswer(exchange, dialect.whole(generation, text), refuse);
 }
 
 async function prefill(
@@ -117,7 +137,7 @@ async function prefill(
     countTokens(prompt.text.slice(known)) + (known === 0 ? prompt.images : 0) * IMAGE_TOKENS,
   );
   const readMs = (1000 * unread) / model.prefillPerSecond;
-  if (readMs > 0) await sleep(clock, readMs, signal);
+  if (readMs > 0) await sleep(world.gpu, readMs, signal);
   const read = clock.now();
   const answer = world.answer(prompt.question);
   const rest =
@@ -171,7 +191,7 @@ async function streamed(
     },
     failure: (message: string) => dialect.failure(message),
   };
-  await stream(exchange, frames, world.clock, world.faults);
+  await stream(exchange, frames, world.gpu, world.faults);
 }
 
 /** Whole nanoseconds, at least one: clients divide by them. */

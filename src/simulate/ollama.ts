@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { BlobStore } from './blobs.ts';
 import { Faults } from './faults.ts';
 import { wantOf } from './generation.ts';
+import { GpuClock } from './gpu-clock.ts';
 import { Listener } from './listener.ts';
 import { type LoadedModel, loadedModels } from './listing.ts';
 import { removeModel } from './manage.ts';
@@ -27,6 +28,13 @@ export interface SimulatedOllamaOptions {
   memoryBytes?: number;
   /** Default 3. */
   maxLoadedModels?: number;
+  /**
+   * Whether all requests that read or generate share one GPU: with n of them each goes at an n-th of the
+   * models' speeds. Default false: none slows another.
+   */
+  shared?: boolean;
+  /** Factor on the prefill and decode speeds of all models, not on load times; default 1. */
+  speed?: number;
   clock?: Clock;
   /** The answer, or what makes it from the user's last words; the default says that it is simulated. */
   answer?: string | ((prompt: string) => string);
@@ -68,7 +76,10 @@ export interface SimulatedOllama extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-/** Starts an HTTP server that behaves like Ollama, without a model. Rejects with the listener's error. */
+/**
+ * Starts an HTTP server that behaves like Ollama, without a model. Rejects with the listener's error, and with a
+ * RangeError where `speed` is not a finite number above 0.
+ */
 export async function startSimulatedOllama(options: SimulatedOllamaOptions = {}): Promise<SimulatedOllama> {
   const host = options.host ?? '127.0.0.1';
   const world = buildWorld(options);
@@ -115,6 +126,7 @@ function buildWorld(options: SimulatedOllamaOptions): World {
   const memoryBytes = options.memoryBytes ?? Number.POSITIVE_INFINITY;
   return {
     clock,
+    gpu: new GpuClock(clock, { shared: options.shared ?? false, speed: options.speed ?? 1 }),
     stamp,
     memoryBytes,
     version: options.version ?? '0.17.4',

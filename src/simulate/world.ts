@@ -1,13 +1,17 @@
 import type { Clock } from '../clock.ts';
 import type { BlobStore } from './blobs.ts';
 import type { Faults } from './faults.ts';
+import type { GpuClock } from './gpu-clock.ts';
 import type { ModelStore, SimulatedModel } from './models.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Everything one simulated Ollama is made of, as its routes see it. */
 export interface World {
+  /** Real time: loads, counters, leases, stamps. */
   readonly clock: Clock;
+  /** The time in which prompts are read and tokens are made. */
+  readonly gpu: GpuClock;
   readonly version: string;
   /** Bytes of model that fit in memory. */
   readonly memoryBytes: number;

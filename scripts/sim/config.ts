@@ -1,0 +1,65 @@
+import { parseArgs } from 'node:util';
+
+/** What is simulated. */
+export interface SimConfig {
+  /** `scale`: many GPUs with one model, as waiting is what is compared; `fleet`: three that share three models. */
+  readonly world: 'scale' | 'fleet';
+  readonly servers: number;
+  readonly laptops: number;
+  /** Share of what all GPUs could do together. */
+  readonly load: number;
+  readonly seed: number;
+  readonly requests: number;
+  /** Age that a load table has when it arrives at a laptop, ms. */
+  readonly staleMs: number;
+  /** Share of messages that get lost, 0 to 1. */
+  readonly lost: number;
+}
+
+/** Enough for the p95 of a queue that empties and fills again; a large fleet sees every server used often. */
+const REQUESTS = { scale: 20_000, fleet: 240 };
+
+/** Reads the command line. Throws RangeError or TypeError that say what is wrong. */
+export function readSimConfig(argv: readonly string[]): SimConfig {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      world: { type: 'string', default: 'scale' },
+      servers: { type: 'string', default: '10' },
+      laptops: { type: 'string' },
+      load: { type: 'string', default: '0.8' },
+      seed: { type: 'string', default: '1' },
+      requests: { type: 'string' },
+      stale: { type: 'string', default: '20' },
+      lost: { type: 'string', default: '0' },
+    },
+  });
+  const { world } = values;
+  if (world !== 'scale' && world !== 'fleet')
+    throw new RangeError(`--world is scale or fleet, not '${world}'`);
+  const servers = within('--servers', values.servers, 1, 10_000, true);
+  return {
+    world,
+    servers,
+    laptops: within(
+      '--laptops',
+      values.laptops ?? String(world === 'fleet' ? 3 : 10 * servers),
+      1,
+      1e5,
+      true,
+    ),
+    load: within('--load', values.load, 0.01, 2),
+    seed: within('--seed', values.seed, 0, 2 ** 32 - 1, true),
+    requests: within('--requests', values.requests ?? String(REQUESTS[world]), 20, 1e7, true),
+    staleMs: within('--stale', values.stale, 0, 60_000),
+    lost: within('--lost', values.lost, 0, 50) / 100,
+  };
+}
+
+function within(flag: string, text: string, least: number, most: number, whole = false): number {
+  const value = Number(text);
+  if (text !== '' && value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+  throw new RangeError(
+    `${flag} must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}, not '${text}'`,
+  );
+}

@@ -1,0 +1,88 @@
+import { percentile } from '../bench/stats.ts';
+import type { SimConfig } from './config.ts';
+import type { Outcome } from './outcome.ts';
+
+/** The first ones find an idle fleet. */
+const WARM_UP = 0.1;
+/** Below this nobody notices a wait: two round trips of a LAN, ms. */
+const NOTICED_MS = 2;
+const BOUND = 1.05;
+
+/** What a table says of one way of choosing. Times are ms. */
+export interface Line {
+  readonly name: string;
+  readonly wait: Quantiles | undefined;
+  readonly mean: number;
+  readonly p95: number;
+  readonly loads: number;
+}
+
+interface Quantiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+/** The figures of an outcome, the beginning left out. Pure. */
+export function lineOf({ name, waits, totals, loads }: Outcome): Line {
+  const from = Math.floor(totals.length * WARM_UP);
+  const waited = waits.slice(from);
+  const ended = totals.slice(from);
+  return {
+    name,
+    wait:
+      waited.length === 0
+        ? undefined
+        : { p50: percentile(waited, 0.5), p95: percentile(waited, 0.95), p99: percentile(waited, 0.99) },
+    mean: ended.reduce((sum, ms) => sum + ms, 0) / ended.length,
+    p95: percentile(ended, 0.95),
+    loads,
+  };
+}
+
+/** All outcomes as text of at most 80 columns. Pure. */
+export function simReport(config: SimConfig, outcomes: readonly Outcome[]): string {
+  const lines = outcomes.map(lineOf);
+  const { servers, laptops, load, seed, requests, staleMs, lost, world } = config;
+  return [
+    world === 'fleet'
+      ? `3 GPUs that share 3 models, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`
+      : `${servers} servers, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`,
+    `load tables ${staleMs} ms old, ${100 * lost} % of messages lost; times in ms`,
+    '',
+    row('', ['wait p50', 'p95', 'p99', 'mean end', 'p95', 'loads']),
+    ...lines.map(({ name, wait, mean, p95, loads }) =>
+      row(name, [...[wait?.p50, wait?.p95, wait?.p99, mean, p95].map(show), String(loads)]),
+    ),
+    '',
+    ...outcomes.flatMap(effortText),
+    ...(world === 'scale' ? verdict(lines) : []),
+  ].join('\n');
+}
+
+function effortText({ name, effort }: Outcome): string[] {
+  if (!effort) return [];
+  const { messages, mostMessages, told, decisions, tickets, busy } = effort;
+  return [
+    `${name}, per request: ${messages.toFixed(2)} messages (at most ${mostMessages}), ${decisions.toFixed(2)} decisions,`,
+    `  ${tickets.toFixed(2)} tickets, ${busy.toFixed(2)} taken seats, ${told.toFixed(2)} changes of load told`,
+  ];
+}
+
+function verdict(lines: readonly Line[]): string[] {
+  const p95 = (name: string) => lines.find((line) => line.name === name)?.wait?.p95 ?? Number.NaN;
+  const [ours, central] = [p95('tickets'), p95('central FIFO')];
+  const bound = Math.max(central * BOUND, central + NOTICED_MS);
+  return [
+    `p95 wait of tickets ${show(ours)} ms, of central FIFO ${show(central)} ms: ${ours <= bound ? 'within' : 'NOT within'} the bound of ${show(bound)} ms`,
+  ];
+}
+
+function row(name: string, cells: readonly string[]): string {
+  return name.padEnd(27) + cells.map((cell, i) => cell.padStart(i === 5 ? 6 : 9)).join('');
+}
+
+function show(ms: number | undefined): string {
+  if (ms === undefined) return '-';
+  return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
+}

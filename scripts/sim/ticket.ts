@@ -1,0 +1,74 @@
+import type { Job, Seat, Ticket, TicketEvents } from '../../src/routing/desk.ts';
+import type { Admission } from '../../src/server/admission.ts';
+import type { Trip, Wire } from './wire.ts';
+
+/** What a request took on its way. */
+export interface Journey extends Trip {
+  tickets: number;
+  decisions: number;
+  busy: number;
+}
+
+/** A seat that a grant stands for; `real` is undefined of one that only looked free. */
+export interface SimSeat extends Seat {
+  readonly real: Seat | undefined;
+}
+
+const LOST = 'the connection was reset';
+
+/** Opens a place in a server's queue over the network. */
+export function openTicket(
+  wire: Wire,
+  admission: Admission,
+  journey: Journey,
+  job: Job,
+  { onSeat, onRefused }: TicketEvents,
+): Ticket {
+  journey.tickets += 1;
+  let waiting: Ticket | undefined;
+  let granted: Seat | undefined;
+  let settled = false;
+  const giveBack = () => wire.send(journey, () => (granted ? granted.release() : waiting?.close()));
+  const refused = (reason: string) => {
+    if (settled) return;
+    settled = true;
+    onRefused(reason);
+  };
+  wire.send(
+    journey,
+    () => {
+      if (settled) return;
+      waiting = admission.open(job, {
+        onSeat: (seat) => {
+          granted = seat;
+          wire.send(
+            journey,
+            () => {
+              if (settled) return;
+              settled = true;
+              onSeat(seatOf(seat, giveBack));
+            },
+            () => {
+              seat.release();
+              refused(LOST);
+            },
+          );
+        },
+        onRefused: (reason) => wire.send(journey, () => refused(reason)),
+      });
+    },
+    () => refused(LOST),
+  );
+  return {
+    close: () => {
+      if (settled) return;
+      settled = true;
+      giveBack();
+    },
+  };
+}
+
+/** A seat, real or not, as a laptop holds it. Pure. */
+export function seatOf(real: Seat | undefined, release: () => void): SimSeat {
+  return { real, headers: [], begun: () => {}, stalled: () => {}, release };
+}

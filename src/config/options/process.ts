@@ -1,0 +1,56 @@
+import { DAEMONS, MODEL_COMMANDS, option, RUNNING } from '../option.ts';
+import { parseChoice, parsePath, parseSwitch } from '../values.ts';
+
+/** The running process: its files, its log, the background. */
+export const PROCESS_OPTIONS = Object.freeze({
+  dataDir: option({
+    flag: 'data-dir',
+    env: 'OLLANA_DATA_DIR',
+    kind: 'value',
+    hint: 'DIR',
+    parse: parsePath,
+    fallbackHelp: "the platform's place for application data",
+    help: 'where ollana keeps its files, and finds a running ollana',
+    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models'],
+  }),
+  logLevel: option({
+    flag: 'log-level',
+    env: 'OLLANA_LOG_LEVEL',
+    kind: 'value',
+    hint: 'LEVEL',
+    parse: parseChoice(['debug', 'info', 'warn', 'error', 'silent']),
+    fallback: 'info',
+    help: 'debug, info, warn, error or silent',
+    commands: RUNNING,
+  }),
+  logFile: option({
+    flag: 'log-file',
+    env: 'OLLANA_LOG_FILE',
+    kind: 'value',
+    hint: 'FILE',
+    parse: parsePath,
+    fallbackHelp: 'stderr; with -d a file in the data directory',
+    help: 'write the log to this file',
+    commands: RUNNING,
+  }),
+  background: option({
+    flag: 'daemon',
+    short: 'd',
+    env: 'OLLANA_DAEMON',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'run in the background; returns when the port is bound',
+    commands: DAEMONS,
+  }),
+  pidFile: option({
+    flag: 'pid',
+    env: 'OLLANA_PID',
+    kind: 'value',
+    hint: 'FILE',
+    parse: parsePath,
+    fallbackHelp: 'with -d a file in the runtime directory',
+    help: 'write the process id to this file; one ollana per file',
+    commands: DAEMONS,
+  }),
+});

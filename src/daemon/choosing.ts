@@ -1,0 +1,69 @@
+import type { Clock } from '../clock.ts';
+import { CostFile, type CostFileNotice } from '../fleet/cost-file.ts';
+import { Costs } from '../fleet/costs.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { FleetView } from '../fleet/view.ts';
+import { Affinity } from '../routing/affinity.ts';
+import type { PolicyName } from '../routing/choice.ts';
+import { FleetSpeeds } from '../routing/fleet-speeds.ts';
+import { Router } from '../routing/router.ts';
+import { Desks, type SlotsOf } from './desks.ts';
+
+export interface ChoosingOptions {
+  readonly clock: Clock;
+  readonly fleet: Fleet;
+  readonly deviceId: string;
+  /** Where what has been learned is kept. */
+  readonly dataDir: string;
+  readonly policy: PolicyName;
+  /** This machine's Ollama is queued for here, by other machines too. */
+  readonly keepsQueue: boolean;
+  /** See `ChoiceOptions`. */
+  readonly protectContext?: boolean | undefined;
+  readonly slots: SlotsOf;
+  readonly onNotice: (notice: CostFileNotice) => void;
+}
+
+/** What choosing servers takes: queues, what has been learned, and who asks them. */
+export interface Choosing extends AsyncDisposable {
+  readonly desks: Desks;
+  /**
+   * Chooses among the servers of `view`, preferring the one at `homeUrl` if given. All routers share the queues,
+   * what has been learned, and the count of what runs where.
+   */
+  router(view: FleetView, homeUrl?: string): Router;
+}
+
+/** Builds it; disposal writes down what was learned. Never rejects. */
+export async function startChoosing(options: ChoosingOptions): Promise<Choosing> {
+  const { clock, fleet, deviceId, dataDir, policy, keepsQueue, protectContext, slots, onNotice } = options;
+  const costs = new Costs();
+  const file = new CostFile({ dir: dataDir, costs, clock, onNotice });
+  await file.start();
+  const desks = new Desks({ clock, fleet, costs, device: deviceId, slots });
+  const affinity = new Affinity();
+  const inFlight = new Map<string, number>();
+  return {
+    desks,
+    router: (view, homeUrl) =>
+      new Router({
+        fleet: view,
+        homeUrl,
+        clock,
+        costs,
+        inFlight,
+        deskOf: (server) => desks.of(server),
+        onLoad: (listener) => desks.onChange(listener),
+        affinity,
+        speeds: new FleetSpeeds(),
+        policy,
+        protectContext,
+        keepsQueue,
+        dice: Math.random,
+      }),
+    [Symbol.asyncDispose]: async () => {
+      desks[Symbol.dispose]();
+      await file[Symbol.asyncDispose]();
+    },
+  };
+}

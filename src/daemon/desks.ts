@@ -1,0 +1,126 @@
+import { Agent } from 'node:http';
+import { Agent as SecureAgent } from 'node:https';
+import type { Cancel, Clock } from '../clock.ts';
+import type { Costs } from '../fleet/costs.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { ServerFacts } from '../fleet/pool.ts';
+import type { Desk } from '../routing/desk.ts';
+import { LocalDesk } from '../server/local-desk.ts';
+import { RemoteDesk } from '../server/remote-desk.ts';
+
+/**
+ * Requests of a model that a plain Ollama with these facts runs at once, given how many servers hold the model;
+ * undefined: nobody knows.
+ */
+export type SlotsOf = (model: string, facts: ServerFacts | undefined, holders: number) => number | undefined;
+
+export interface DesksOptions {
+  readonly clock: Clock;
+  readonly fleet: Fleet;
+  readonly costs: Costs;
+  /** Who we are in other machines' queues. */
+  readonly device: string;
+  readonly slots: SlotsOf;
+}
+
+/** A list that came by itself tells what was in memory this long ago at least, ms. */
+const LIST_AGE_MS = 250;
+/** Idle connections for tickets, per server. */
+const TICKET_SOCKETS = { keepAlive: true, maxFreeSockets: 8, noDelay: true };
+
+/** The queue of every server of the fleet: its own where it has one, else one that is kept here. */
+export class Desks implements Disposable {
+  readonly #options: DesksOptions;
+  readonly #desks = new Map<string, Desk>();
+  readonly #listeners = new Set<() => void>();
+  readonly #agent = new Agent(TICKET_SOCKETS);
+  readonly #secureAgent = new SecureAgent(TICKET_SOCKETS);
+  readonly #synced = new Map<string, ServerFacts['ps']>();
+  readonly #stop: Cancel;
+
+  constructor(options: DesksOptions) {
+    this.#options = options;
+    this.#stop = options.fleet.onChange(() => this.#follow());
+  }
+
+  of(server: ServerFacts): Desk {
+    const known = this.#desks.get(server.deviceId);
+    // A server that tells what waits there keeps the queue itself; while it does not tell, it is kept here.
+    const remote = server.load !== undefined;
+    if (known && known instanceof RemoteDesk === remote) return known;
+    const made = remote ? this.#remote(server.deviceId) : this.#local(server.deviceId);
+    this.#desks.set(server.deviceId, made);
+    this.#follow();
+    return made;
+  }
+
+  /** Calls back when a queue that is kept here has changed. */
+  onChange(listener: () => void): Cancel {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Lets in whoever can run now: what is known of an Ollama's slots has changed. */
+  review(): void {
+    for (const desk of this.#desks.values()) if (desk instanceof LocalDesk) desk.review();
+  }
+
+  #remote(deviceId: string): RemoteDesk {
+    const { clock, device } = this.#options;
+    return new RemoteDesk({
+      clock,
+      device,
+      url: () => this.#facts(deviceId)?.url ?? 'http://127.0.0.1:0',
+      agent: (url) => (url.startsWith('https:') ? this.#secureAgent : this.#agent),
+      load: () => this.#facts(deviceId)?.load,
+    });
+  }
+
+  #local(deviceId: string): LocalDesk {
+    const { clock, costs, slots, fleet } = this.#options;
+    return new LocalDesk({
+      clock,
+      deviceId,
+      costs,
+      slots: (model, facts) => slots(model, facts, this.#holders(model)),
+      facts: () => this.#facts(deviceId),
+      onChange: () => {
+        for (const listener of [...this.#listeners]) listener();
+      },
+      refresh: () => fleet.refresh(deviceId),
+    });
+  }
+
+  #holders(model: string): number {
+    let holders = 0;
+    for (const { modelKeys } of this.#options.fleet.servers()) if (modelKeys.has(model)) holders += 1;
+    return holders;
+  }
+
+  #facts(deviceId: string): ServerFacts | undefined {
+    return this.#options.fleet.server(deviceId);
+  }
+
+  /** Tells the queues kept here what the lists say, and forgets those of servers that have left. */
+  #follow(): void {
+    const { clock } = this.#options;
+    for (const [deviceId, desk] of this.#desks) {
+      const facts = this.#facts(deviceId);
+      if (!facts) {
+        this.#desks.delete(deviceId);
+        this.#synced.delete(deviceId);
+      } else if (desk instanceof LocalDesk && facts.ps !== this.#synced.get(deviceId)) {
+        this.#synced.set(deviceId, facts.ps);
+        desk.sync(facts, facts.psAt ?? clock.now() - LIST_AGE_MS);
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+    this.#agent.destroy();
+    this.#secureAgent.destroy();
+    this.#desks.clear();
+    this.#listeners.clear();
+  }
+}

@@ -1,0 +1,39 @@
+import type { Clock } from '../clock.ts';
+import { onlyAt } from '../fleet/view.ts';
+import { pathOf } from '../ollama/routes.ts';
+import { ownAppTargets } from '../routing/own-app-targets.ts';
+import { TicketDoor } from '../server/ticket-door.ts';
+import { localEntry, peerEntry } from './entries.ts';
+import { explainLocal, explainServer } from './explain.ts';
+import type { PeerRules, RuleParts, Rules } from './ways.ts';
+
+/** Apps of this machine, in server mode: they may use every server; `ollama` is the URL of this machine's own. */
+export function localRules(ollama: string): (parts: RuleParts) => Rules {
+  return ({ fleet }) => ({
+    explain: explainLocal(fleet, onlyAt(fleet, ollama), ollama),
+    entry: localEntry,
+    target: ({ route, target, named }, { model, unloads, source, unread }, pool) => {
+      const about = { routeClass: route.class, path: pathOf(target), model, unloads, source, unread };
+      return ownAppTargets({ ...about, named, home: undefined }, pool, ollama);
+    },
+  });
+}
+
+/** What other ollanas and other machines send: it runs on the Ollama at `ollama` and is never sent on. */
+export function peerRules(ollama: string, clock: Clock): (parts: RuleParts) => PeerRules {
+  return ({ fleet, desks }) => {
+    const view = onlyAt(fleet, ollama);
+    const desk = () => {
+      const [own] = view.servers();
+      return own && desks.of(own);
+    };
+    const door = new TicketDoor({ clock, desk });
+    return {
+      view,
+      door,
+      explain: explainServer(view, ollama),
+      entry: peerEntry(door),
+      target: () => ({ type: 'any' }),
+    };
+  };
+}

@@ -1,0 +1,69 @@
+/** What a server tells of one model. Times are ms. */
+export interface ModelLoad {
+  /** Requests that run at once when it is loaded. */
+  readonly slots: number;
+  readonly active: number;
+  readonly queued: number;
+  /** Work left of what runs and waits, were the GPU its alone. */
+  readonly backlogMs: number;
+  readonly loaded: boolean;
+  readonly loading: boolean;
+  readonly loadMs: number | null;
+  /** What loading it now would push out, load times summed. */
+  readonly evictsMs: number;
+  readonly decodeMsPerToken: number | null;
+  readonly prefillMsPerToken: number | null;
+  /** Mean length of its answers. */
+  readonly outputTokens: number | null;
+  /** Context it was loaded for, as asked; 0: Ollama's own choice; null: unknown. */
+  readonly numCtx: number | null;
+}
+
+/** What runs and waits at a server, by `modelKey`. */
+export interface ServerLoad {
+  readonly models: Readonly<Record<string, ModelLoad>>;
+}
+
+/** A machine stores fewer models; a hostile one gets no further. */
+const MAX_MODELS = 512;
+/** A longer name is nobody's. */
+const MAX_NAME = 512;
+
+/** What a peer tells of its load, as far as it makes sense; undefined when it is no such thing. Never throws. Pure. */
+export function readLoad(value: unknown): ServerLoad | undefined {
+  const told = object(object(value)?.models);
+  if (!told) return undefined;
+  // Without a prototype: a model may be called as one likes.
+  const models: Record<string, ModelLoad> = Object.create(null);
+  let count = 0;
+  for (const key in told) {
+    if (count >= MAX_MODELS) break;
+    const row = object(told[key]);
+    if (!row || key.length > MAX_NAME) continue;
+    count += 1;
+    models[key] = {
+      slots: Math.max(1, number(row.slots) ?? 1),
+      active: number(row.active) ?? 0,
+      queued: number(row.queued) ?? 0,
+      backlogMs: number(row.backlogMs) ?? 0,
+      loaded: row.loaded === true,
+      loading: row.loading === true,
+      loadMs: number(row.loadMs),
+      evictsMs: number(row.evictsMs) ?? 0,
+      decodeMsPerToken: number(row.decodeMsPerToken),
+      prefillMsPerToken: number(row.prefillMsPerToken),
+      outputTokens: number(row.outputTokens),
+      numCtx: number(row.numCtx),
+    };
+  }
+  return { models };
+}
+
+function object(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return value as Record<string, unknown>;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+}

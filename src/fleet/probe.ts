@@ -1,0 +1,73 @@
+import type { Agent } from 'node:http';
+import type { Clock } from '../clock.ts';
+import { OllanaError } from '../errors.ts';
+import { fetchJson, fetchSmall } from '../ollama/client.ts';
+import { readPs, readTags } from '../ollama/lists.ts';
+import { type Knowledge, shortVersion } from './knowledge.ts';
+import type { ProbeFailure } from './probe-plan.ts';
+import { readTold } from './told.ts';
+
+/** Limits of a probe, ms; see probe-plan.ts for what follows from them. */
+export const CONNECT_MS = 1000;
+const ANSWER_MS = 5000;
+
+/**
+ * Asks the server at `url` for its version over a fresh connection, and takes what it tells into `knowledge`.
+ * Rejects with the codes of `fetchSmall`, and with `OLLANA_UPSTREAM_FAILED` when it answers anything but 200.
+ */
+export async function look(
+  url: string,
+  knowledge: Knowledge,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedAt = clock.now();
+  const limits = { connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS };
+  const answer = await fetchSmall(`${url}/api/version`, { clock, signal, ...limits });
+  if (answer.status !== 200) {
+    throw new OllanaError('OLLANA_UPSTREAM_FAILED', `it answers ${answer.status} to GET /api/version`);
+  }
+  knowledge.latencyMs = clock.now() - startedAt;
+  knowledge.told = readTold(answer.headers);
+  knowledge.version = versionIn(answer.body) ?? knowledge.version;
+}
+
+/** Reads the lists of the server at `url` into `knowledge`; one that cannot be read keeps its last rows. */
+export async function readLists(
+  url: string,
+  knowledge: Knowledge,
+  clock: Clock,
+  agent: Agent,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { clock, connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS, agent, signal };
+  const askedAt = clock.now();
+  const { listsTold } = knowledge;
+  const [tags, ps] = await Promise.allSettled([
+    fetchJson(`${url}/api/tags`, options),
+    fetchJson(`${url}/api/ps`, options),
+  ]);
+  if (knowledge.listsTold !== listsTold) return;
+  if (tags.status === 'fulfilled') knowledge.tags = readTags(tags.value);
+  if (ps.status !== 'fulfilled') return;
+  knowledge.ps = readPs(ps.value);
+  knowledge.psAt = askedAt;
+}
+
+/** What kind of failure a rejection of `look` is. Pure. */
+export function failureKind(error: unknown): ProbeFailure {
+  if (!(error instanceof OllanaError)) return 'refused';
+  if (error.code === 'OLLANA_UPSTREAM_SILENT') return 'silent';
+  const cause = error.cause as NodeJS.ErrnoException | undefined;
+  // A refusal or a reset is somebody's answer; no route, no host, or our own limit (without errno) are nobody's.
+  const answered = error.code !== 'OLLANA_DIAL_FAILED' || /^ECONN(REFUSED|RESET)$/.test(cause?.code ?? '');
+  return answered ? 'refused' : 'unreachable';
+}
+
+function versionIn(body: Buffer): string | undefined {
+  try {
+    return shortVersion((JSON.parse(body.toString('utf8')) as { version?: unknown }).version);
+  } catch {
+    return undefined; // Alive all the same; an answer without a version only stays unlisted.
+  }
+}

@@ -1,0 +1,131 @@
+import type { Clock } from '../clock.ts';
+import { inListOrder } from '../routing/policy.ts';
+import type { Entry, Pick, Router } from '../routing/router.ts';
+import type { Targets } from '../routing/targets.ts';
+import type { Exchange } from './exchange.ts';
+import { hold } from './hold.ts';
+import type { Asked, Work } from './want.ts';
+
+export interface ChooseOptions {
+  readonly router: Router;
+  readonly clock: Clock;
+  /** How long a request waits for a server when there is none, ms: one that runs a model, any other. */
+  readonly holdMs: { readonly inference: number; readonly other: number };
+  /** Whose turn a request takes in a queue, and how it gets its seat. */
+  readonly entry: (exchange: Exchange) => Entry & { readonly device: string };
+  /** Asks the network for servers at once: a request has found none. */
+  readonly seek: () => void;
+}
+
+/** Reading lists takes a round trip; a person who waits for an error waits this long more, ms. */
+export const RELIST_MS = 500;
+
+/** Chooses the servers for one request, one after the other. */
+export class Chooser {
+  readonly #options: ChooseOptions;
+  readonly #exchange: Exchange;
+  readonly #asked: Asked;
+  readonly #targets: Targets;
+  readonly #signal: AbortSignal;
+  #heldMs = 0;
+  #busy = 0;
+
+  constructor(
+    options: ChooseOptions,
+    exchange: Exchange,
+    asked: Asked,
+    targets: Targets,
+    signal: AbortSignal,
+  ) {
+    this.#options = options;
+    this.#exchange = exchange;
+    this.#asked = asked;
+    this.#targets = targets;
+    this.#signal = signal;
+  }
+
+  /**
+   * The best server left. When nobody is known to hold the model the lists are read anew, as it may have been
+   * pulled a moment ago; if still nobody does, the best of all servers is asked, whose Ollama says so itself.
+   * Resolves with undefined when none is left; rejects with the codes of `Router.acquire`.
+   */
+  async best(tried: ReadonlySet<string>): Promise<Pick | undefined> {
+    const { router } = this.#options;
+    const { modelKey } = this.#asked;
+    if (this.#targets.type === 'one-of') {
+      const ids = this.#targets.servers.map(({ deviceId }) => deviceId);
+      return router.pickFrom(ids, tried, this.#targets.why);
+    }
+    if (modelKey === undefined) return router.pick(modelKey, tried);
+    if (this.#exchange.route.class === 'holder') {
+      const listed = router.pickFrom(inListOrder(router.pool(), modelKey), tried, 'as listed');
+      if (listed) return listed;
+    }
+    const pick = async () => {
+      const work = router.hasChoice(modelKey) ? this.#asked.work() : undefined;
+      return work ? this.#seated(modelKey, work, tried) : router.pick(modelKey, tried);
+    };
+    const found = await pick();
+    if (found || router.isHeld(modelKey) || this.#signal.aborted) return found;
+    if (tried.size === 0) await router.relist(RELIST_MS);
+    return (await pick()) ?? (router.isHeld(modelKey) ? undefined : router.pick(undefined, tried));
+  }
+
+  /** Others that could begin with the request now, beside `first`: at most `count`, best first. */
+  rivals(first: Pick, tried: ReadonlySet<string>, count: number): readonly Pick[] {
+    if (count < 1) return [];
+    const { modelKey } = this.#asked;
+    const work = this.#asked.work();
+    if (this.#targets.type !== 'any' || modelKey === undefined || !work) return [];
+    const { router, entry } = this.#options;
+    const { device } = entry(this.#exchange);
+    const out = new Set([...tried, first.server.deviceId]);
+    return router.acquireFree({ ...work, modelKey, device }, out, count);
+  }
+
+  /**
+   * A slot that looked free was not: what the server tells and what it does differ, so tickets are asked for from
+   * now on. Returns how often that has been.
+   */
+  foundBusy(): number {
+    this.#busy += 1;
+    return this.#busy;
+  }
+
+  /** Waits for a server that could take the request; resolves with undefined when that has been too long. */
+  async hold(tried: Set<string>): Promise<Pick | undefined> {
+    const { router, clock, holdMs, seek } = this.#options;
+    const limitMs = this.#exchange.route.class === 'inference' ? holdMs.inference : holdMs.other;
+    if (limitMs <= this.#heldMs) return undefined;
+    const since = clock.now();
+    const queuedMs = this.#exchange.queueMs;
+    seek();
+    const choose = (used: ReadonlySet<string>) => this.best(used);
+    const pick = await hold({
+      router,
+      clock,
+      choose,
+      tried,
+      limitMs: limitMs - this.#heldMs,
+      signal: this.#signal,
+    });
+    const ms = clock.now() - since;
+    // A wait for a seat in between was no wait for a server.
+    this.#heldMs += ms - (this.#exchange.queueMs - queuedMs);
+    this.#exchange.queueMs = queuedMs + ms;
+    return pick;
+  }
+
+  /** Waits for a seat where the request will end first. */
+  async #seated(modelKey: string, work: Work, tried: ReadonlySet<string>): Promise<Pick | undefined> {
+    const { router, clock, entry } = this.#options;
+    const since = clock.now();
+    const { device, ...how } = entry(this.#exchange);
+    try {
+      const entry = { mayTake: this.#busy === 0, ...how };
+      return await router.acquire({ ...work, modelKey, device }, tried, this.#signal, entry);
+    } finally {
+      this.#exchange.queueMs += clock.now() - since;
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import type { Pick } from '../routing/router.ts';
+import { type AttemptEnd, attempt, type Gate } from './attempt.ts';
+import type { AttendedOptions } from './attended.ts';
+import type { Body } from './body.ts';
+import type { ProxyEvent } from './events.ts';
+import type { Exchange } from './exchange.ts';
+import { forwardHeaders } from './headers.ts';
+import { ownHeaders } from './own-headers.ts';
+import { bodyFor, type ProtectOptions } from './protect-context.ts';
+import { race, type Tried } from './race.ts';
+import type { Asked } from './want.ts';
+
+export interface TryOptions extends AttendedOptions, ProtectOptions {
+  readonly emit: (event: ProxyEvent) => void;
+  /** This device's entry in `Via`. */
+  readonly via: string;
+  /** Told when a server has answered a request that changes what it stores, or has been sent a blob. */
+  readonly onManaged: (exchange: Exchange, deviceId: string) => void;
+  /** Headers that tell about this machine, flat. */
+  readonly told: (exchange: Exchange) => readonly string[];
+}
+
+/** What is sent. */
+export interface TryInput {
+  readonly exchange: Exchange;
+  readonly asked: Asked;
+  readonly body: Body;
+  /** See `Dispatch`. */
+  readonly fresh: boolean;
+}
+
+/**
+ * Sends a request to one server, or to several that race for it, and gives their seats back. Resolves when all have
+ * ended, with the winner last. Never rejects.
+ */
+export async function tryAt(
+  options: TryOptions,
+  input: TryInput,
+  picks: readonly Pick[],
+): Promise<readonly Tried[]> {
+  const [pick] = picks;
+  if (pick && picks.length === 1) return [{ pick, end: await tryOne(options, input, pick) }];
+  const { response } = input.exchange;
+  // Every connection listens for the client's leaving, beside the few listeners there are.
+  response.setMaxListeners(response.getMaxListeners() + 4 * picks.length);
+  const racers = picks.map((one) => ({ ...one, reason: `race of ${picks.length}, ${one.reason}` }));
+  return race(racers, (one, gate) => tryOne(options, input, one, gate));
+}
+
+async function tryOne(
+  options: TryOptions,
+  { exchange, asked, body, fresh }: TryInput,
+  pick: Pick,
+  gate?: Gate,
+): Promise<AttemptEnd> {
+  const { deviceId, name, url, modelKeys } = pick.server;
+  const { id, model, request, route } = exchange;
+  exchange.attempts += 1;
+  const number = exchange.attempts;
+  const note = () => {
+    exchange.server = name;
+    exchange.reason = pick.reason;
+  };
+  note();
+  const bytes =
+    body.type === 'whole' ? bodyFor(options, exchange, pick.server, asked, body.bytes) : undefined;
+  const isChanged = body.type === 'whole' && bytes !== body.bytes;
+  const hasBody = request.headers['content-length'] !== undefined || (bytes?.length ?? 0) > 0;
+  const end = await attempt(options, {
+    exchange,
+    pick,
+    headers: forwardHeaders(request.rawHeaders, {
+      host: new URL(url).host,
+      via: options.via,
+      contentLength: bytes && hasBody ? bytes.length : undefined,
+      extra: pick.seatHeaders,
+    }),
+    body: body.type === 'whole' ? (bytes ?? body.bytes) : body.open,
+    fresh,
+    replayable: body.type === 'whole',
+    listed: asked.modelKey !== undefined && modelKeys.has(asked.modelKey),
+    gate,
+    answerHeaders: () => {
+      note();
+      if (isChanged) exchange.changes.set('X-Ollana-Changed', 'num_ctx');
+      return ownHeaders(exchange, pick.reason, options.told(exchange));
+    },
+  });
+  pick.release(end.outcome, end.result);
+  if (end.type === 'busy') {
+    exchange.attempts -= 1; // Nobody tried anything.
+    return end;
+  }
+  if (route.class === 'pinned' || route.class === 'broadcast' || asked.unloads)
+    options.onManaged(exchange, deviceId);
+  const { reason } = pick;
+  const { outcome } = end;
+  options.emit({ type: 'attempt-ended', id, attempt: number, model, server: name, url, reason, outcome });
+  return end;
+}

@@ -1,0 +1,122 @@
+import type { Costs } from '../fleet/costs.ts';
+import type { ModelLoad } from '../fleet/load.ts';
+import type { PoolServer, ServerFacts } from '../fleet/pool.ts';
+import type { PrefixMark } from '../ollama/prefix-hashes.ts';
+import type { Affinity } from './affinity.ts';
+import { assumedCost } from './assumed-cost.ts';
+import type { Option } from './binding.ts';
+import { contextSent } from './context.ts';
+import type { Desk } from './desk.ts';
+import { detour } from './detour.ts';
+import { type AssumedCost, estimate } from './finish.ts';
+import type { FleetSpeeds, Guess } from './fleet-speeds.ts';
+import { mayHold, tierOf } from './policy.ts';
+
+/** How servers are chosen: `fastest` by expected finish, the others as their names say. */
+export type PolicyName = 'fastest' | 'race' | 'least-busy' | 'first' | 'random';
+
+/** A request that wants a seat. */
+export interface Wanted {
+  readonly modelKey: string;
+  /** All of the prompt's tokens, cached somewhere or not. */
+  readonly promptTokens: number;
+  readonly maxOutputTokens: number | undefined;
+  readonly numCtx: number | undefined;
+  readonly marks: readonly PrefixMark[];
+  /** Who shares a turn in a queue. */
+  readonly device: string;
+}
+
+export interface ChoiceOptions {
+  readonly deskOf: (server: ServerFacts) => Desk;
+  readonly costs: Costs;
+  readonly affinity: Affinity;
+  readonly speeds: FleetSpeeds;
+  readonly policy: PolicyName;
+  /** A context that the loaded model covers is asked for as it is loaded; absent: no. */
+  readonly protectContext?: boolean | undefined;
+  /** A number from 0 up to 1, anew at every call. */
+  readonly dice: () => number;
+  /** Address of the server that is preferred unless another is clearly sooner; undefined: none is. */
+  readonly homeUrl?: string | undefined;
+}
+
+/**
+ * The servers that may take a request, with what is expected of each. For the policies that do not ask when a
+ * request would end it is only the one they name.
+ */
+export function optionsFor(
+  choice: ChoiceOptions,
+  servers: readonly PoolServer[],
+  wanted: Wanted,
+  now: number,
+): Option[] {
+  const { modelKey } = wanted;
+  const able = servers.filter((server) => mayHold(server, modelKey));
+  if (choice.policy === 'fastest' || choice.policy === 'race')
+    return able.map((server) => optionAt(choice, server, servers, wanted, now));
+  const [one] = able
+    .map((server, index) => ({
+      server,
+      tier: tierOf(server, modelKey),
+      key: policyKey(choice, server, index),
+    }))
+    .sort((a, b) => a.tier - b.tier || a.key - b.key);
+  return one ? [optionAt(choice, one.server, servers, wanted, now)] : [];
+}
+
+function policyKey({ policy, dice }: ChoiceOptions, server: PoolServer, index: number): number {
+  if (policy === 'random') return dice();
+  return policy === 'least-busy' ? server.inFlight : index;
+}
+
+function optionAt(
+  { deskOf, costs, affinity, speeds, homeUrl, protectContext }: ChoiceOptions,
+  server: PoolServer,
+  servers: readonly PoolServer[],
+  wanted: Wanted,
+  now: number,
+): Option {
+  const { modelKey, marks, device, maxOutputTokens } = wanted;
+  const { deviceId } = server;
+  const desk = deskOf(server);
+  const load = desk.load(modelKey);
+  const numCtx = protectContext ? contextSent(wanted.numCtx, modelKey, server, load) : wanted.numCtx;
+  // What a server has read of a prompt goes with its model.
+  const inMemory = load?.models[modelKey]?.loaded ?? server.loadedKeys.has(modelKey);
+  if (!inMemory) affinity.forget(deviceId, modelKey);
+  const cached = inMemory ? affinity.cachedTokens(deviceId, modelKey, marks, now) : 0;
+  const promptTokens = Math.max(1, wanted.promptTokens - cached);
+  const job = { model: modelKey, device, promptTokens, maxOutputTokens, numCtx };
+  const assumed = toldCost(load?.models[modelKey]) ?? guessedCost();
+  const expected = estimate(load, job, assumed);
+  function guessedCost(): AssumedCost {
+    const size = server.tags?.find(({ key }) => key === modelKey)?.raw.size;
+    return assumedCost(
+      costs.of(deviceId, modelKey),
+      { ...costs.ofModelAnywhere(modelKey), ...known(speeds.guess(servers, deviceId, modelKey, now)) },
+      typeof size === 'number' ? size : undefined,
+    );
+  }
+  const isAway = homeUrl !== undefined && server.url !== homeUrl;
+  return {
+    deviceId,
+    desk,
+    job,
+    tier: tierOf(server, modelKey),
+    estimate: isAway ? detour(expected, server.latencyMs) : expected,
+  };
+}
+
+/** What a server tells of a model, if it tells all of it: then nothing has to be guessed. */
+function toldCost(row: ModelLoad | undefined): AssumedCost | undefined {
+  const { decodeMsPerToken, prefillMsPerToken, outputTokens, loadMs } = row ?? {};
+  if (decodeMsPerToken == null || prefillMsPerToken == null || outputTokens == null) return undefined;
+  // What a load takes is asked only of one that is not loaded.
+  if (loadMs == null && !row?.loaded) return undefined;
+  return { decodeMsPerToken, prefillMsPerToken, outputTokens, loadMs: loadMs ?? 0 };
+}
+
+function known(guess: Guess): Partial<Guess> {
+  return Object.fromEntries(Object.entries(guess).filter(([, value]) => value !== undefined));
+}

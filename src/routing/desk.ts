@@ -1,0 +1,60 @@
+import type { ServerLoad } from '../fleet/load.ts';
+import type { Counters } from '../ollama/counters.ts';
+
+/** What a request is to a queue: how much work, and whose. */
+export interface Job {
+  /** `modelKey` of the model. */
+  readonly model: string;
+  /** Whoever shares a turn in the queue. */
+  readonly device: string;
+  /** Tokens to be read that no cache holds, as far as known. */
+  readonly promptTokens: number;
+  /** Tokens it may give at most; undefined: no limit was set. */
+  readonly maxOutputTokens: number | undefined;
+  /** Context it asks for; undefined leaves that to Ollama. */
+  readonly numCtx: number | undefined;
+}
+
+/** What became of a request that had a seat, for whoever learns from it. Times are ms. */
+export interface SeatResult {
+  readonly counters: Counters | undefined;
+  /** The answer came in pieces as it was made. */
+  readonly streamed: boolean;
+  /** From sending to the first byte of the answer. */
+  readonly firstByteMs: number | undefined;
+  readonly totalMs: number;
+}
+
+/** The right to run one request at a server now. */
+export interface Seat {
+  /** Headers that show it to the server, flat. */
+  readonly headers: readonly string[];
+  /** The first byte of the answer has come. */
+  begun(): void;
+  /** Its client reads slower than the server writes: what is seen of the answer comes late. */
+  stalled(): void;
+  /** Gives it back, used or not; only the first call counts. */
+  release(result?: SeatResult): void;
+}
+
+/** A place in a server's queue. */
+export interface Ticket {
+  /** Leaves the queue. A seat granted meanwhile goes back at once. */
+  close(): void;
+}
+
+export interface TicketEvents {
+  readonly onSeat: (seat: Seat) => void;
+  /** The queue is full or the server does not answer; there will be no seat. */
+  readonly onRefused: (reason: string) => void;
+}
+
+/** Where requests for one server get their seats: its own queue, or this process's where it has none. */
+export interface Desk {
+  /** What runs and waits there, as far as known; of models that are idle there `model` at least, or all. */
+  load(model?: string): ServerLoad | undefined;
+  /** A seat at once, if it looks free; the server may still find it taken, and says so then. */
+  take(job: Job): Seat | undefined;
+  /** Waits for a seat. Events come after this has returned. */
+  open(job: Job, events: TicketEvents): Ticket;
+}

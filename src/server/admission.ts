@@ -1,0 +1,286 @@
+import type { Cancel, Clock } from '../clock.ts';
+import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
+import type { Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
+import { AUTO_CTX } from '../routing/finish.ts';
+import type { GpuFacts, Victims } from './gpu-facts.ts';
+import { GpuWork, type Work } from './gpu-work.ts';
+import { InMemory } from './in-memory.ts';
+import { Queues, type Waiting } from './queues.ts';
+
+export interface AdmissionOptions {
+  readonly clock: Clock;
+  readonly facts: GpuFacts;
+  /** Something that `load` tells has changed. */
+  readonly onChange: () => void;
+  /** What is in memory has changed or may have: the list of it, read now, would tell. */
+  readonly onMemory: () => void;
+}
+
+/** Requests for loaded models go before a load that disturbs them until it has waited this many times its cost. */
+const PATIENCE = 2;
+/** Ollama pushes models out before it begins to load: by then its list shows it, ms. */
+const PUSHED_OUT_MS = 100;
+
+interface Running extends Work {
+  readonly job: Job;
+  /** Its model has to be loaded for it. */
+  cold: boolean;
+  /** The first byte of its answer has come. */
+  begun: boolean;
+}
+
+/**
+ * The queue in front of one Ollama: passes on what it would run at once, so that the rest can still go elsewhere.
+ * One load at a time, as Ollama does it; a model that requests wait for is not pushed out before the newcomer has
+ * waited as long as that costs.
+ */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #gpu: GpuWork;
+  readonly #queues = new Queues();
+  readonly #memory = new InMemory();
+  readonly #running = new Set<Running>();
+  /** When a load pushed out a model, on the clock; no more of them than Ollama has had in memory. */
+  readonly #pushedOutAt = new Map<string, number>();
+  #stopPatience: Cancel = () => {};
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    this.#gpu = new GpuWork(options.clock);
+  }
+
+  /** A seat, if a slot is free in a loaded model and nobody waits for it. */
+  take(job: Job): Seat | undefined {
+    const { model } = job;
+    if (this.#queues.sizeOf(model) > 0 || !this.#isWarm(job)) return undefined;
+    if (!this.#mayRun(model, this.#draining())) return undefined;
+    const seat = this.#seat(job);
+    this.#options.onChange();
+    return seat;
+  }
+
+  /** Waits for a seat; `onSeat` is called once, before this returns if there is one at once. */
+  open(job: Job, events: TicketEvents): Ticket {
+    const refusal = this.#queues.full(job.device);
+    if (refusal !== undefined) {
+      events.onRefused(refusal);
+      return { close: () => {} };
+    }
+    const waiting = { device: job.device, job, since: this.#options.clock.now(), events };
+    this.#queues.add(waiting);
+    this.review();
+    return {
+      close: () => {
+        if (this.#queues.take(waiting, false)) this.review();
+      },
+    };
+  }
+
+  /** Takes note of what Ollama's list says is in memory, as it was at `asOf` on the clock. */
+  sync(keys: Iterable<string>, asOf: number): void {
+    this.#memory.sync(keys, asOf, this.#isSeenRunning, (model) => this.#found(model, asOf));
+    // Let in as to a loaded model that had been pushed out: Ollama is loading it for them.
+    for (const one of this.#running) if (!one.begun && !this.#memory.has(one.model)) one.cold = true;
+    this.review();
+  }
+
+  /** The model that is being loaded through us, if any. */
+  get loading(): string | undefined {
+    for (const { cold, model } of this.#running) if (cold && !this.#memory.has(model)) return model;
+    return undefined;
+  }
+
+  /** How many wait for a model. */
+  queued(model: string): number {
+    return this.#queues.sizeOf(model);
+  }
+
+  /** What runs and waits, for those who choose among servers. `models` are those to tell of besides. */
+  load(models: Iterable<string> = []): ServerLoad {
+    const keys = new Set([...models, ...this.#memory.keys(this.#isBusy), ...this.#queues.models()]);
+    for (const { model } of this.#running) keys.add(model);
+    return { models: Object.fromEntries([...keys].map((key) => [key, this.#loadOf(key)])) };
+  }
+
+  /** Lets in whoever can run now, the one that has waited longest first. */
+  review(): void {
+    this.#stopPatience();
+    for (let next = this.#next(); next; next = this.#next()) {
+      this.#queues.take(next, true);
+      next.events.onSeat(this.#seat(next.job));
+    }
+    this.#armPatience();
+    this.#options.onChange();
+  }
+
+  #next(): Waiting | undefined {
+    const draining = this.#draining();
+    return this.#queues.heads().find((head) => this.#mayStart(head, draining));
+  }
+
+  #mayStart(head: Waiting, draining: ReadonlySet<string>): boolean {
+    const { job } = head;
+    const { model } = job;
+    if (this.#isWarm(job)) return this.#mayRun(model, draining);
+    if (this.loading !== undefined || this.#activeOf(model) > 0) return false;
+    const { keys } = this.#victims(model);
+    // Also one that only may have to go: Ollama would wait for it to be idle, and nobody would know of the load.
+    if (keys.some(this.#isBusy)) return false;
+    const wanted = keys.some((key) => key !== model && this.#queues.sizeOf(key) > 0);
+    return !wanted || this.#options.clock.now() >= this.#patientUntil(head);
+  }
+
+  #mayRun(model: string, draining: ReadonlySet<string>): boolean {
+    const active = this.#activeOf(model);
+    if (active >= this.#options.facts.slots(model) || draining.has(model)) return false;
+    return active > 0 || !this.#memory.inDoubt;
+  }
+
+  /** Models that nobody is let into any more, as they have kept a load waiting for long enough. */
+  #draining(): ReadonlySet<string> {
+    const now = this.#options.clock.now();
+    const late = this.#coldHeads().filter((head) => now >= this.#patientUntil(head));
+    return new Set(late.flatMap(({ job }) => this.#victims(job.model).keys));
+  }
+
+  #armPatience(): void {
+    const { clock } = this.#options;
+    const left = this.#coldHeads()
+      .map((head) => this.#patientUntil(head) - clock.now())
+      .filter((ms) => ms > 0);
+    this.#stopPatience = left.length === 0 ? () => {} : clock.after(Math.min(...left), () => this.review());
+  }
+
+  #coldHeads(): Waiting[] {
+    return this.#queues.heads().filter(({ job }) => !this.#isWarm(job));
+  }
+
+  /** Who waits for a model that had its turn waits anew: else two with long queues change places at each request. */
+  #patientUntil({ job: { model }, since }: Waiting): number {
+    const { facts } = this.#options;
+    const costMs = this.#victims(model).keys.reduce(
+      (sum, key) => sum + facts.loadMs(key),
+      facts.loadMs(model),
+    );
+    return Math.max(since, this.#pushedOutAt.get(model) ?? since) + PATIENCE * costMs;
+  }
+
+  /** Those that a load pushes out, or may; a model that is loaded for another context makes room for itself. */
+  #victims(model: string): Victims {
+    if (this.#memory.has(model)) return { keys: [model], sure: true };
+    return this.#options.facts.victims(model, this.#memory.keys(this.#isBusy));
+  }
+
+  #seat(job: Job): Seat {
+    const { clock, facts } = this.#options;
+    const { model } = job;
+    const cold = !this.#isWarm(job);
+    const expectedMs = facts.workMs(job);
+    const running: Running = {
+      job,
+      model,
+      cold,
+      expectedMs,
+      startedAt: undefined,
+      share: 0,
+      crowd: 0,
+      begun: false,
+    };
+    const stopLoad = cold ? this.#beginLoad(running) : () => {};
+    this.#running.add(running);
+    if (!cold) this.#gpu.start(running);
+    return {
+      headers: [],
+      begun: () => {
+        if (!this.#running.has(running)) return;
+        stopLoad();
+        running.begun = true;
+        this.#gpu.start(running);
+        if (this.#memory.has(model)) return;
+        this.#memory.put(model, job.numCtx ?? AUTO_CTX, clock.now());
+        this.review();
+      },
+      stalled: () => {},
+      release: (result) => {
+        if (!this.#running.delete(running)) return;
+        stopLoad();
+        const crowd = this.#gpu.end(running);
+        this.#memory.touch(model, clock.now());
+        if (result) facts.learn(model, result, crowd, running.cold);
+        this.review();
+      },
+    };
+  }
+
+  /** Nothing tells when a load ends and reading begins; the first byte comes after both. */
+  #beginLoad(running: Running): Cancel {
+    const { clock, facts, onMemory } = this.#options;
+    const { model } = running;
+    const { keys, sure } = this.#victims(model);
+    for (const key of sure ? keys : []) {
+      this.#memory.drop(key);
+      if (key !== model) this.#pushedOutAt.set(key, clock.now());
+    }
+    if (!sure) this.#memory.doubt(clock.now() + PUSHED_OUT_MS);
+    // A timer may be a millisecond early, and the look must not be.
+    const stopLook = clock.after(PUSHED_OUT_MS + 5, onMemory);
+    const stopDue = clock.after(facts.loadMs(model), () => {
+      this.#gpu.start(running);
+      onMemory();
+    });
+    return () => {
+      // A doubt ends only with a look.
+      if (sure) stopLook();
+      stopDue();
+    };
+  }
+
+  /** Older Ollamas list a model while they still load it: believed when its time has come. */
+  #found(model: string, asOf: number): void {
+    const loader = [...this.#running].find((one) => one.cold && one.model === model);
+    if (loader && loader.startedAt === undefined) return;
+    this.#memory.put(model, loader && (loader.job.numCtx ?? AUTO_CTX), asOf);
+  }
+
+  #loadOf(model: string): ModelLoad {
+    const { facts } = this.#options;
+    const running = [...this.#running].filter((one) => one.model === model);
+    const loads = running.some(({ cold, startedAt }) => cold && startedAt === undefined);
+    const queued = [...this.#queues.of(model)];
+    const backlogMs =
+      running.reduce((sum, one) => sum + this.#gpu.left(one), loads ? facts.loadMs(model) : 0) +
+      queued.reduce((sum, { job }) => sum + facts.workMs(job), 0);
+    const loaded = this.#memory.has(model);
+    const victims = loaded ? undefined : facts.victims(model, this.#memory.keys(this.#isBusy));
+    const evictsMs = victims?.keys.reduce((sum, key) => sum + facts.loadMs(key), 0) ?? 0;
+    return {
+      slots: facts.slots(model),
+      active: running.length,
+      queued: queued.length,
+      backlogMs,
+      loaded,
+      loading: loads,
+      // What is as likely as not costs half.
+      evictsMs: victims?.sure === false ? evictsMs / 2 : evictsMs,
+      numCtx: this.#memory.numCtxOf(model),
+      ...facts.speeds(model),
+    };
+  }
+
+  #isWarm({ model, numCtx = AUTO_CTX }: Job): boolean {
+    return this.#memory.isWarm(model, numCtx);
+  }
+
+  #isSeenRunning = (model: string): boolean => {
+    for (const one of this.#running) if (one.model === model && one.begun) return true;
+    return false;
+  };
+
+  #isBusy = (model: string): boolean => this.#activeOf(model) > 0;
+
+  #activeOf(model: string): number {
+    let active = 0;
+    for (const one of this.#running) if (one.model === model) active += 1;
+    return active;
+  }
+}

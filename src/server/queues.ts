@@ -1,0 +1,77 @@
+import type { Job, TicketEvents } from '../routing/desk.ts';
+import { WaitLine } from './wait-line.ts';
+
+/** One request that waits for a seat. */
+export interface Waiting {
+  readonly device: string;
+  readonly job: Job;
+  /** Since when, ms on the clock. */
+  readonly since: number;
+  readonly events: TicketEvents;
+}
+
+/** One device's places: far more than apps have open; a hostile one gets no further. */
+const MAX_PER_DEVICE = 256;
+/** All devices together: a seat takes seconds, so the last of these waits for an hour. */
+const MAX_IN_ALL = 4096;
+
+/** Everybody who waits, in a line for each model. */
+export class Queues {
+  readonly #lines = new Map<string, WaitLine<Waiting>>();
+  readonly #perDevice = new Map<string, number>();
+  #size = 0;
+
+  /** Why `device` gets no further place; undefined when it does. */
+  full(device: string): string | undefined {
+    const own = this.#perDevice.get(device) ?? 0;
+    if (own < MAX_PER_DEVICE && this.#size < MAX_IN_ALL) return undefined;
+    return `its queue is full (${own} waiting of this device, ${this.#size} in all)`;
+  }
+
+  add(waiting: Waiting): void {
+    const { model } = waiting.job;
+    const line = this.#lines.get(model) ?? new WaitLine<Waiting>();
+    this.#lines.set(model, line);
+    line.push(waiting);
+    this.#count(waiting.device, 1);
+  }
+
+  /** Takes out one that is served, or with `served` false one that left; returns whether it was there. */
+  take(waiting: Waiting, served: boolean): boolean {
+    const { model } = waiting.job;
+    const line = this.#lines.get(model);
+    if (!line?.remove(waiting, served)) return false;
+    if (line.size === 0) this.#lines.delete(model);
+    this.#count(waiting.device, -1);
+    return true;
+  }
+
+  sizeOf(model: string): number {
+    return this.#lines.get(model)?.size ?? 0;
+  }
+
+  of(model: string): Iterable<Waiting> {
+    return this.#lines.get(model) ?? [];
+  }
+
+  models(): Iterable<string> {
+    return this.#lines.keys();
+  }
+
+  /** Whose turn it is for each model, the longest waiting first. */
+  heads(): Waiting[] {
+    const heads: Waiting[] = [];
+    for (const line of this.#lines.values()) {
+      const head = line.first();
+      if (head) heads.push(head);
+    }
+    return heads.sort((a, b) => a.since - b.since);
+  }
+
+  #count(device: string, more: 1 | -1): void {
+    this.#size += more;
+    const own = (this.#perDevice.get(device) ?? 0) + more;
+    if (own > 0) this.#perDevice.set(device, own);
+    else this.#perDevice.delete(device);
+  }
+}

@@ -1,0 +1,162 @@
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { Clock } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
+import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
+import { DEVICE_HEADER, GRANT_HEADER, IF_FREE_HEADER, TICKETS_PATH, writeTicket } from './ticket-wire.ts';
+
+export interface RemoteDeskOptions {
+  readonly clock: Clock;
+  /** The server's address now. */
+  readonly url: () => string;
+  /** Connections for tickets, apart from those of requests. */
+  readonly agent: (url: string) => http.Agent;
+  /** Who we are in the server's queue. */
+  readonly device: string;
+  /** What the server told last. */
+  readonly load: () => ServerLoad | undefined;
+}
+
+/** What the server tells is older than what we have sent it since by this at most, ms: a round trip and a pause. */
+const TOLD_AFTER_MS = 60;
+/** The server tells long before so many requests have ended. */
+const MAX_ENDED = 64;
+/** A grant is one short line; more is no grant. */
+const MAX_GRANT_BYTES = 1024;
+
+/** The queue of an ollana in server mode, over the network. */
+export class RemoteDesk implements Desk {
+  readonly #options: RemoteDeskOptions;
+  /** Seats taken so lately that the server's word does not count them yet: model and time on the clock. */
+  #taken: { model: string; at: number }[] = [];
+  /** Models of requests of ours that have ended since the server told this. */
+  #endedSince: { told: ServerLoad | undefined; models: string[] } = { told: undefined, models: [] };
+
+  constructor(options: RemoteDeskOptions) {
+    this.#options = options;
+  }
+
+  load(): ServerLoad | undefined {
+    const told = this.#options.load();
+    const since = this.#options.clock.now() - TOLD_AFTER_MS;
+    this.#taken = this.#taken.filter(({ at }) => at > since);
+    const ended = this.#endedSince.told === told ? this.#endedSince.models : [];
+    if (!told || (this.#taken.length === 0 && ended.length === 0)) return told;
+    const models: Record<string, ModelLoad> = { ...told.models };
+    for (const model of ended) {
+      const known = models[model];
+      if (known && known.active > 0) models[model] = { ...known, active: known.active - 1 };
+    }
+    for (const { model } of this.#taken) {
+      const known = models[model];
+      if (known) models[model] = { ...known, active: known.active + 1 };
+    }
+    return { models };
+  }
+
+  take(job: Job): Seat | undefined {
+    const taken = { model: job.model, at: this.#options.clock.now() };
+    this.#taken.push(taken);
+    return {
+      headers: [IF_FREE_HEADER, '1', DEVICE_HEADER, this.#options.device],
+      begun: () => {},
+      stalled: () => {},
+      release: (result) => {
+        this.#taken = this.#taken.filter((one) => one !== taken);
+        if (result) this.#ended(job.model);
+      },
+    };
+  }
+
+  /** A request of ours has ended: until the server says more, one runs less there than it has said. */
+  #ended(model: string): void {
+    const told = this.#options.load();
+    if (told !== this.#endedSince.told) this.#endedSince = { told, models: [] };
+    if (this.#endedSince.models.length < MAX_ENDED) this.#endedSince.models.push(model);
+  }
+
+  open(job: Job, { onSeat, onRefused }: TicketEvents): Ticket {
+    const { url, agent, device } = this.#options;
+    const target = new URL(url() + TICKETS_PATH);
+    const body = writeTicket(job);
+    const request = (target.protocol === 'https:' ? https : http).request(target, {
+      method: 'POST',
+      agent: agent(target.href),
+      headers: {
+        'Content-Type': 'application/json',
+        'Content-Length': Buffer.byteLength(body),
+        [DEVICE_HEADER]: device,
+      },
+    });
+    let settled = false;
+    const refused = (reason: string) => {
+      if (settled) return;
+      settled = true;
+      request.destroy();
+      onRefused(reason);
+    };
+    request.on('error', (error) => refused(reasonOf(error)));
+    request.on('response', (response) =>
+      readGrant(response, refused, (grant) => {
+        if (settled) return;
+        settled = true;
+        onSeat(this.#seat(job.model, grant, request, response));
+      }),
+    );
+    request.end(body);
+    return {
+      close: () => {
+        if (settled) return;
+        settled = true;
+        request.destroy();
+      },
+    };
+  }
+
+  #seat(model: string, grant: string, request: ClientRequest, response: IncomingMessage): Seat {
+    return {
+      headers: [GRANT_HEADER, grant, DEVICE_HEADER, this.#options.device],
+      begun: () => {},
+      stalled: () => {},
+      // The server ends the ticket's answer when the seat is claimed; until then closing it gives the seat back.
+      release: (result) => {
+        if (!response.complete) request.destroy();
+        if (result) this.#ended(model);
+      },
+    };
+  }
+}
+
+function readGrant(
+  response: IncomingMessage,
+  refused: (reason: string) => void,
+  onGrant: (grant: string) => void,
+): void {
+  let text = '';
+  let read = false;
+  response.setEncoding('utf8');
+  response.on('data', (chunk: string) => {
+    if (read) return;
+    text += chunk;
+    if (text.length > MAX_GRANT_BYTES) return refused('it answers something else to a ticket');
+    if (response.statusCode !== 200 || !text.includes('\n')) return;
+    read = true;
+    const grant = field(text, 'grant');
+    if (grant === undefined) refused('it answers something else to a ticket');
+    else onGrant(grant);
+  });
+  response.on('error', (error) => refused(reasonOf(error)));
+  response.on('close', () => {
+    if (!read) refused(field(text, 'error') ?? `it answered ${response.statusCode} to a ticket`);
+  });
+}
+
+function field(text: string, name: string): string | undefined {
+  try {
+    const value = (JSON.parse(text) as Record<string, unknown> | null)?.[name];
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

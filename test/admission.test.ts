@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import { elapse, jobOf, RESULT, VirtualGpu } from './_virtual-gpu.ts';
+
+const loadOf = (gpu: VirtualGpu, model: string) => gpu.admission.load().models[model];
+
+describe('the queue before one slot', () => {
+  it('never lets two in, and serves in order', () => {
+    const gpu = new VirtualGpu();
+    const names = Array.from({ length: 12 }, (_, i) => `${i}`);
+    for (const name of names) gpu.run(name, jobOf('x'));
+    elapse(gpu.clock, 1000 + 12_000 + 1);
+    expect(gpu).toMatchObject({ most: 1, order: names, loads: ['x'] });
+    expect(loadOf(gpu, 'x')).toMatchObject({ active: 0, queued: 0, backlogMs: 0 });
+  });
+
+  it('leaves no gap between requests', () => {
+    const gpu = new VirtualGpu();
+    for (let i = 0; i < 12; i += 1) gpu.run(`${i}`, jobOf('x'));
+    elapse(gpu.clock, 1000 + 12_000 - 1);
+    expect(loadOf(gpu, 'x')?.active).toBe(1);
+    elapse(gpu.clock, 1);
+    expect(loadOf(gpu, 'x')?.active).toBe(0);
+  });
+
+  it('gives the devices turns: a hundred of one delay another’s by one', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    for (let i = 0; i < 100; i += 1) gpu.run(`a${i}`, jobOf('x', { device: 'a' }));
+    elapse(gpu.clock, 5500);
+    for (let i = 0; i < 3; i += 1) gpu.run(`b${i}`, jobOf('x', { device: 'b' }));
+    elapse(gpu.clock, 6000);
+    expect(gpu.order.slice(6, 12)).toEqual(['a6', 'b0', 'a7', 'b1', 'a8', 'b2']);
+  });
+
+  it('forgets who closes its ticket', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    const [first, second] = ['0', '1', '2'].map((name) => gpu.ask(name, jobOf('x')));
+    second!.ticket.close();
+    second!.ticket.close();
+    expect(loadOf(gpu, 'x')?.queued).toBe(1);
+    gpu.end(first!);
+    expect(gpu.order).toEqual(['0', '2']);
+  });
+
+  it('takes a seat back once', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    const [first] = ['0', '1', '2'].map((name) => gpu.ask(name, jobOf('x')));
+    first!.seat!.release(RESULT);
+    first!.seat!.release(RESULT);
+    first!.seat!.begun();
+    expect(gpu.order).toEqual(['0', '1']);
+    expect(gpu.learned).toEqual([{ model: 'x', result: RESULT, crowd: 1, cold: false }]);
+  });
+
+  it('is bounded for each device, not for the others', () => {
+    const gpu = new VirtualGpu();
+    const all = Array.from({ length: 300 }, (_, i) => gpu.ask(`${i}`, jobOf('x', { device: 'a' })));
+    expect(all.filter(({ refused }) => refused !== undefined)).toHaveLength(300 - 257);
+    expect(all.at(-1)?.refused).toBe('its queue is full (256 waiting of this device, 256 in all)');
+    expect(gpu.ask('b', jobOf('x', { device: 'b' })).refused).toBeUndefined();
+    all[5]!.ticket.close();
+    expect(gpu.ask('again', jobOf('x', { device: 'a' })).refused).toBeUndefined();
+  });
+
+  it('lets as many in as there are slots', () => {
+    const gpu = new VirtualGpu({ slots: 3 });
+    gpu.warm('x');
+    for (let i = 0; i < 5; i += 1) gpu.ask(`${i}`, jobOf('x'));
+    expect(gpu.order).toEqual(['0', '1', '2']);
+  });
+});
+
+describe('a seat taken without waiting', () => {
+  it('is there in a loaded model with a free slot that nobody waits for', () => {
+    const gpu = new VirtualGpu();
+    expect(gpu.admission.take(jobOf('x'))).toBeUndefined();
+    gpu.warm('x');
+    expect(gpu.admission.take(jobOf('x', { numCtx: 4096 }))).toBeUndefined();
+    const seat = gpu.admission.take(jobOf('x'));
+    expect(seat).toBeDefined();
+    expect(gpu.admission.take(jobOf('x'))).toBeUndefined();
+    gpu.ask('waits', jobOf('x'));
+    seat!.release();
+    expect(gpu.order).toEqual(['waits']);
+  });
+});
+
+describe('loads', () => {
+  it('happen one at a time, also where all have room', () => {
+    const gpu = new VirtualGpu({ fits: 3 });
+    for (const model of ['x', 'y', 'z']) gpu.run(model, jobOf(model));
+    expect([gpu.order, gpu.admission.loading]).toEqual([['x'], 'x']);
+    elapse(gpu.clock, 1000);
+    expect([gpu.order, gpu.admission.loading]).toEqual([['x', 'y'], 'y']);
+    elapse(gpu.clock, 5000);
+    expect(gpu).toMatchObject({ loads: ['x', 'y', 'z'], mostLoads: 1 });
+    expect(gpu.admission.loading).toBeUndefined();
+  });
+
+  it('that failed make room for the next', () => {
+    const gpu = new VirtualGpu();
+    const failed = gpu.ask('x', jobOf('x'));
+    gpu.ask('y', jobOf('y'));
+    gpu.end(failed);
+    expect([gpu.order, gpu.admission.loading]).toEqual([['x', 'y'], 'y']);
+  });
+
+  it('let what is loaded be used until their patience is over, and happen then', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    gpu.warm('x');
+    for (let i = 0; i < 20; i += 1) gpu.run(`x${i}`, jobOf('x'));
+    gpu.run('y', jobOf('y'));
+    // Twice two loads of 1000 ms; the one that runs then ends at 4000.
+    elapse(gpu.clock, 3999);
+    expect(gpu.order).toEqual(['x0', 'x1', 'x2', 'x3']);
+    elapse(gpu.clock, 2);
+    expect(gpu.order.slice(4)).toEqual(['y']);
+  });
+
+  it('wait for what runs even when their patience is over, and nobody new is let in before them', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    gpu.warm('x');
+    const long = gpu.ask('x0', jobOf('x'));
+    gpu.ask('x1', jobOf('x'));
+    gpu.ask('y', jobOf('y'));
+    elapse(gpu.clock, 9000);
+    expect(gpu.order).toEqual(['x0']);
+    gpu.end(long);
+    expect(gpu.order).toEqual(['x0', 'y']);
+  });
+
+  it('happen at once where nobody waits for what they push out', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    gpu.warm('x');
+    gpu.ask('y', jobOf('y'));
+    expect(gpu.order).toEqual(['y']);
+  });
+
+  it('come about for everybody, of two models that push each other out', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    for (let i = 0; i < 20; i += 1) for (const model of ['x', 'y']) gpu.run(`${model}${i}`, jobOf(model));
+    elapse(gpu.clock, 40_000 + 40_000);
+    expect(gpu.order).toHaveLength(40);
+    expect(gpu.most).toBe(1);
+    // Each has the GPU for the patience of the other, less the load: three requests or more.
+    expect(gpu.loads.length).toBeLessThanOrEqual(15);
+  });
+
+  it('are needed for another context, of a model that nobody runs', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x', 4096);
+    const same = gpu.ask('same', jobOf('x', { numCtx: 4096 }));
+    gpu.ask('other', jobOf('x', { numCtx: 8192 }));
+    expect(gpu.loads).toEqual([]);
+    gpu.end(same);
+    expect(gpu.loads).toEqual(['x']);
+    expect(loadOf(gpu, 'x')).toMatchObject({ loading: true, loaded: false, active: 1 });
+  });
+});
+
+describe('what Ollama’s list says', () => {
+  it('is news: a model is found, and forgotten when it has vanished', () => {
+    const gpu = new VirtualGpu();
+    gpu.admission.sync(['x'], 0);
+    expect(loadOf(gpu, 'x')).toMatchObject({ loaded: true, numCtx: null });
+    elapse(gpu.clock, 100);
+    gpu.admission.sync([], 100);
+    expect(loadOf(gpu, 'x')).toBeUndefined();
+  });
+
+  it('deletes nothing that we know from later', () => {
+    const gpu = new VirtualGpu();
+    elapse(gpu.clock, 100);
+    gpu.warm('x');
+    gpu.admission.sync([], 50);
+    expect(loadOf(gpu, 'x')?.loaded).toBe(true);
+  });
+
+  it('deletes nothing that is running', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    const asked = gpu.ask('x', jobOf('x'));
+    elapse(gpu.clock, 100);
+    asked.seat?.begun();
+    gpu.admission.sync([], 100);
+    gpu.end(asked);
+    expect(loadOf(gpu, 'x')?.loaded).toBe(true);
+  });
+
+  it('does not end a load before its time', () => {
+    const gpu = new VirtualGpu();
+    gpu.ask('x', jobOf('x'));
+    elapse(gpu.clock, 500);
+    gpu.admission.sync(['x'], 500);
+    expect(loadOf(gpu, 'x')).toMatchObject({ loaded: false, loading: true });
+    elapse(gpu.clock, 600);
+    gpu.admission.sync(['x'], 1100);
+    expect(loadOf(gpu, 'x')).toMatchObject({ loaded: true, loading: false, numCtx: 0 });
+  });
+
+  it('is waited for after a load that may have pushed something out', () => {
+    const gpu = new VirtualGpu({ fits: 1, sure: false });
+    gpu.warm('x');
+    gpu.admission.sync(['x'], gpu.clock.now() + 100);
+    elapse(gpu.clock, 200);
+    gpu.looks.length = 0;
+    gpu.ask('y', jobOf('y'));
+    gpu.ask('x', jobOf('x'));
+    expect(gpu.order).toEqual(['y']);
+    gpu.admission.sync(['x'], 250);
+    expect(gpu.order).toEqual(['y']);
+    elapse(gpu.clock, 110);
+    expect(gpu.looks).toHaveLength(1);
+    gpu.admission.sync(['x'], gpu.looks[0] ?? 0);
+    expect(gpu.order).toEqual(['y', 'x']);
+  });
+});
+
+describe('what is told of the load', () => {
+  it('counts everybody who waits', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    for (let i = 0; i < 3; i += 1) gpu.ask('x', jobOf('x'));
+    expect(loadOf(gpu, 'x')).toMatchObject({ active: 1, queued: 2, backlogMs: 3000 });
+  });
+
+  it('has several models share the GPU, and a load that is not over', () => {
+    const gpu = new VirtualGpu({ fits: 3 });
+    for (const model of ['x', 'y']) gpu.warm(model);
+    for (const model of ['x', 'y', 'z']) gpu.ask(model, jobOf(model));
+    elapse(gpu.clock, 600);
+    const { models } = gpu.admission.load(['other']);
+    expect(models).toMatchObject({
+      x: { active: 1, backlogMs: 700, loaded: true, evictsMs: 0 },
+      y: { active: 1, backlogMs: 700, loaded: true },
+      z: { active: 1, backlogMs: 2000, loaded: false, loading: true },
+      other: { active: 0, backlogMs: 0, loaded: false, evictsMs: 0 },
+    });
+  });
+
+  it('prices what a load would push out, half where nobody knows', () => {
+    const price = (sure: boolean) => {
+      const gpu = new VirtualGpu({ fits: 1, sure, loadMs: { x: 700 } });
+      gpu.admission.sync(['x'], 0);
+      return gpu.admission.load(['y']).models.y?.evictsMs;
+    };
+    expect([price(true), price(false)]).toEqual([700, 350]);
+  });
+});
