@@ -143,6 +143,17 @@ describe('a request at servers that are free', () => {
     expect(rig.servers.b!.active).toBe(1);
   });
 
+  it.each([
+    ['takes the free one', 4900, 'b'],
+    ['waits', 5100, 'a'],
+  ])('%s where that ends in %i ms, and a wait of 2 s for a faster one in 3 s', (_, freeMs, taken) => {
+    const rig = request(
+      { a: SLOW, b: { finishMs: freeMs, immediateMs: freeMs, free: true } },
+      { busy: false },
+    );
+    expect(at(rig)[0]).toBe(taken);
+  });
+
   it('waits in its queue where the seat is taken after all', () => {
     const rig = request({ a: { finishMs: 500, immediateMs: 500, free: true } });
     expect([at(rig), waits(rig), rig.servers.a!.taken]).toEqual([[], { a: 1 }, 1]);
@@ -155,8 +166,8 @@ describe('a request at servers that are busy', () => {
   it('waits at the best, and besides only where it would end sooner if begun now', () => {
     const rig = request({
       a: SLOW,
-      b: { finishMs: 9000, immediateMs: 2999 },
-      c: { finishMs: 4000, immediateMs: 3000 },
+      b: { finishMs: 9000, immediateMs: 4999 },
+      c: { finishMs: 9000, immediateMs: 5000 },
     });
     expect(waits(rig)).toEqual({ a: 1, b: 1, c: 0 });
   });
@@ -204,7 +215,7 @@ describe('a request at servers that are busy', () => {
   });
 
   it('tries the others when its server is gone', () => {
-    const rig = request({ a: SLOW, b: { finishMs: 9000, immediateMs: 4000 } });
+    const rig = request({ a: SLOW, b: { finishMs: 9000, immediateMs: 6000 } });
     expect(waits(rig)).toEqual({ a: 1, b: 0 });
     rig.servers.a!.gone = true;
     rig.changed();
@@ -214,7 +225,7 @@ describe('a request at servers that are busy', () => {
   });
 
   it('notices as time passes, told or not', () => {
-    const rig = request({ a: SLOW, b: { finishMs: 9000, immediateMs: 4000 } });
+    const rig = request({ a: SLOW, b: { finishMs: 9000, immediateMs: 6000 } });
     rig.servers.a!.gone = true;
     elapse(rig.clock, 251);
     expect(waits(rig)).toEqual({ a: 0, b: 1 });

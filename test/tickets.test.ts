@@ -12,15 +12,20 @@ const LENGTHS: Readonly<Record<string, number>> = { steady: 20 };
  * Ollamas that would run a hundred at once, each behind an ollana that is told of one slot: the most that one ever
  * ran is what was let through to it. Behind a closed gate an answer ends no more.
  */
-async function start(count: number, loaded: readonly (string | undefined)[] = Array(count).fill('m')) {
+async function start(
+  count: number,
+  loaded: readonly (string | undefined)[] = Array(count).fill('m'),
+  speeds: readonly number[] = Array(count).fill(200),
+) {
   const gate = startGate();
-  const one: SimulatedOllamaOptions = {
-    models: [{ name: 'm', tokensPerSecond: 200 }],
-    numParallel: 100,
-    answer: (prompt) => 'word '.repeat(LENGTHS[prompt] ?? 2).trim(),
-    clock: gate.clock,
-  };
-  const ollamas = Array<SimulatedOllamaOptions>(count).fill(one);
+  const ollamas = speeds.map(
+    (tokensPerSecond): SimulatedOllamaOptions => ({
+      models: [{ name: 'm', tokensPerSecond }],
+      numParallel: 100,
+      answer: (prompt) => 'word '.repeat(LENGTHS[prompt] ?? 2).trim(),
+      clock: gate.clock,
+    }),
+  );
   return Object.assign(await startCluster({ serve: true, ollamas, loaded, server: { parallel: 1 } }), {
     gate,
   });
@@ -218,6 +223,25 @@ describe('a grant', () => {
     cluster.gate.open();
     expect((await request.answer).status).toBe(200);
     await Promise.all([one.idle(), two.idle()]);
+    for (const tap of taps) await tap[Symbol.asyncDispose]();
+  });
+});
+
+describe('two servers with one slot each', () => {
+  it('run two requests of one moment side by side, though one is the faster', async () => {
+    await using cluster = await start(2, ['m', 'm'], [400, 200]);
+    for (const { url } of cluster.servers) await ask({ url }, '/api/chat', chat('m', 'steady'));
+    const urls = [serverUrl(cluster, 0), serverUrl(cluster, 1)];
+    const taps = await Promise.all(urls.map((url) => startTap(url)));
+    await using before = await startBefore(taps.map(({ url }) => url));
+    await until(5000, 'the client to be told', () => taps.every((tap) => tap.told()));
+    cluster.gate.close();
+    // The second is chosen for before anybody could tell of the first.
+    const sent = ['a', 'b'].map((words) => send(before, '/api/chat', chat('m', words)));
+    await until(5000, 'one at each', () => cluster.ollamas.every((one) => askedOf(one).length === 2));
+    cluster.gate.open();
+    const answers = await within(Promise.all(sent.map(({ answer }) => answer)), 'all answers', 10_000);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     for (const tap of taps) await tap[Symbol.asyncDispose]();
   });
 });

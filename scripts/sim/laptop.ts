@@ -3,7 +3,7 @@ import type { ModelLoad, ServerLoad } from '../../src/fleet/load.ts';
 import { assumedCost } from '../../src/routing/assumed-cost.ts';
 import type { Option } from '../../src/routing/binding.ts';
 import type { Desk, Job } from '../../src/routing/desk.ts';
-import { estimate } from '../../src/routing/finish.ts';
+import { estimate, serviceMs, UNLOADED } from '../../src/routing/finish.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
 import type { SimServer } from './server.ts';
 import { type Journey, openTicket, seatOf } from './ticket.ts';
@@ -22,12 +22,19 @@ export interface Fleet {
 const TOLD_AFTER_MS = 60;
 const ASSUMED = assumedCost(undefined, undefined, undefined);
 
+interface Taken {
+  readonly server: number;
+  readonly model: string;
+  readonly at: number;
+  readonly workMs: number;
+}
+
 /** A machine with apps: chooses servers by itself, with what it was told and what it has just done. */
 export class Laptop {
   readonly #fleet: Fleet;
   readonly #device: string;
   /** When it took a seat at which server, for those too new to be in what it was told. */
-  #taken: { readonly server: number; readonly model: string; readonly at: number }[] = [];
+  #taken: Taken[] = [];
   /** Where each conversation ran last, and how much of it is in that cache. */
   readonly #ran = new Map<string, { readonly server: number; readonly tokens: number }>();
   #turn = 0;
@@ -84,7 +91,8 @@ export class Laptop {
     const desk: Desk = {
       load: () => load,
       take: ({ model }) => {
-        this.#taken.push({ server, model, at: clock.now() });
+        const workMs = serviceMs(load?.models[model] ?? UNLOADED, job, ASSUMED);
+        this.#taken.push({ server, model, at: clock.now(), workMs });
         return seatOf(undefined, () => {});
       },
       open: (wanted, events) =>
@@ -97,9 +105,9 @@ export class Laptop {
     const own = this.#taken.filter((one) => one.server === server);
     if (own.length === 0 || !told) return told;
     const models: Record<string, ModelLoad> = { ...told.models };
-    for (const { model } of own) {
+    for (const { model, workMs } of own) {
       const known = models[model];
-      if (known) models[model] = { ...known, active: known.active + 1 };
+      if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
     }
     return { models };
   }

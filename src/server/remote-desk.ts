@@ -3,7 +3,9 @@ import https from 'node:https';
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
+import { assumedCost } from '../routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
+import { serviceMs, UNLOADED } from '../routing/finish.ts';
 import { DEVICE_HEADER, GRANT_HEADER, IF_FREE_HEADER, TICKETS_PATH, writeTicket } from './ticket-wire.ts';
 
 export interface RemoteDeskOptions {
@@ -22,14 +24,16 @@ export interface RemoteDeskOptions {
 const TOLD_AFTER_MS = 60;
 /** The server tells long before so many requests have ended. */
 const MAX_ENDED = 64;
+/** What a server that knows nothing of a model yet is thought to need for it. */
+const UNKNOWN_COST = assumedCost(undefined, undefined, undefined);
 /** A grant is one short line; more is no grant. */
 const MAX_GRANT_BYTES = 1024;
 
 /** The queue of an ollana in server mode, over the network. */
 export class RemoteDesk implements Desk {
   readonly #options: RemoteDeskOptions;
-  /** Seats taken so lately that the server's word does not count them yet: model and time on the clock. */
-  #taken: { model: string; at: number }[] = [];
+  /** Seats taken so lately that the server's word does not count them yet: when, on the clock, and their work. */
+  #taken: { model: string; at: number; workMs: number }[] = [];
   /** Models of requests of ours that have ended since the server told this. */
   #endedSince: { told: ServerLoad | undefined; models: string[] } = { told: undefined, models: [] };
 
@@ -48,15 +52,17 @@ export class RemoteDesk implements Desk {
       const known = models[model];
       if (known && known.active > 0) models[model] = { ...known, active: known.active - 1 };
     }
-    for (const { model } of this.#taken) {
+    for (const { model, workMs } of this.#taken) {
       const known = models[model];
-      if (known) models[model] = { ...known, active: known.active + 1 };
+      if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
     }
     return { models };
   }
 
   take(job: Job): Seat | undefined {
-    const taken = { model: job.model, at: this.#options.clock.now() };
+    const { clock, load } = this.#options;
+    const workMs = serviceMs(load()?.models[job.model] ?? UNLOADED, job, UNKNOWN_COST);
+    const taken = { model: job.model, at: clock.now(), workMs };
     this.#taken.push(taken);
     return {
       headers: [IF_FREE_HEADER, '1', DEVICE_HEADER, this.#options.device],

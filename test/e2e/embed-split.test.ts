@@ -45,9 +45,9 @@ describe('a batch of texts for two real Ollamas with the same model', { timeout:
     keep(await clientOn(laptop));
     await until(20_000, 'both servers are known with their models in memory', async () => {
       const known = await serversSeenBy(laptop);
-      if (known.filter(({ models }) => models.length > 0).length < GPUS.length) return false;
-      const { json } = await laptop.http(`${LOCAL_FACE}/api/ps`);
-      return (json() as { models: unknown[] }).models.length === GPUS.length;
+      return (
+        known.filter(({ models, loaded }) => models.length > 0 && loaded.length > 0).length === GPUS.length
+      );
     });
   }, TEST_MS);
 

@@ -44,10 +44,15 @@ export async function untilListed(client: LabHost, models: readonly string[], ms
   });
 }
 
-/** How many servers of each verdict `client`'s ollana reports, by name. */
-export async function serversSeenBy(
-  client: LabHost,
-): Promise<readonly { name: string; verdict: string; models: string[] }[]> {
+export interface SeenServer {
+  readonly name: string;
+  readonly verdict: string;
+  readonly models: readonly string[];
+  readonly loaded: readonly string[];
+}
+
+/** The servers that `client`'s ollana knows, and what it knows of them. */
+export async function serversSeenBy(client: LabHost): Promise<readonly SeenServer[]> {
   const answer = await client.http(`${LOCAL_FACE}/ollana/api/status`);
-  return (answer.json() as { servers: { name: string; verdict: string; models: string[] }[] }).servers;
+  return (answer.json() as { servers: SeenServer[] }).servers;
 }
