@@ -40,7 +40,7 @@ const DEFAULTS = {
   smallRequests: 250,
   pacedLines: 150,
   fullSpeedLines: 60_000,
-  segmentLines: 600,
+  segmentLines: 1500,
   segmentStreams: 16,
   idleMs: 20_000,
 };

@@ -21,7 +21,7 @@ export interface Gate {
   /** Calls back, once, when another one is. */
   onLost(stop: () => void): void;
   /** Another one is. */
-  readonly lost: boolean;
+  lost(): boolean;
 }
 
 export interface AttemptInput {
@@ -97,7 +97,7 @@ export async function attempt(options: AttendedOptions, input: AttemptInput): Pr
     return answered(options, input, arrival.response, sentAt, (reason) => sent.given ?? reason);
   };
   const ended = await run();
-  const end: AttemptEnd = input.gate?.lost ? { type: 'lost', outcome: NOBODY } : ended;
+  const end: AttemptEnd = input.gate?.lost() ? { type: 'lost', outcome: NOBODY } : ended;
   sent.leave();
   if (!sent.gone || end.outcome.type !== 'failed') return end;
   return { ...end, outcome: { ...end.outcome, cause: 'dial', judged: true } };

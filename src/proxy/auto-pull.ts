@@ -5,6 +5,7 @@ import { type PullProgress, pullModel } from '../ollama/pull.ts';
 import type { Router } from '../routing/router.ts';
 import { targetsFor } from '../routing/targets.ts';
 import { RELIST_MS } from './choose.ts';
+import type { ClientGone } from './client-gone.ts';
 import type { ProxyEvent } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import { headerText } from './headers.ts';
@@ -47,22 +48,18 @@ export class AutoPull {
    * without the model the server says itself what is wrong. The pull ends when the last who waits for it aborts.
    * Never rejects.
    */
-  async pullIfMissing(
-    exchange: Exchange,
-    { model, modelKey, work }: Asked,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async pullIfMissing(exchange: Exchange, { model, modelKey, work }: Asked, gone: ClientGone): Promise<void> {
     const { autoPull, router } = this.#options;
-    if (!autoPull || !work() || signal.aborted || model === undefined || modelKey === undefined) return;
+    if (!autoPull || !work() || gone.aborted || model === undefined || modelKey === undefined) return;
     if (!this.#pulls.has(modelKey)) {
       if (!this.#isMissing(modelKey)) return;
       await router.relist(RELIST_MS);
-      if (!this.#isMissing(modelKey) || signal.aborted) return;
+      if (!this.#isMissing(modelKey) || gone.aborted) return;
     }
     const pull = this.#pulls.get(modelKey) ?? this.#start(exchange.id, model, modelKey);
     if (!pull) return;
-    const reason = await this.#wait(pull, signal);
-    if (signal.aborted) return;
+    const reason = await this.#wait(pull, gone.signal);
+    if (gone.aborted) return;
     const { name, deviceId } = pull.server;
     exchange.changes.set(
       'X-Ollana-Pulled',

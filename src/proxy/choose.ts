@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { inListOrder } from '../routing/policy.ts';
 import type { Entry, Pick, Router } from '../routing/router.ts';
 import type { Targets } from '../routing/targets.ts';
+import type { ClientGone } from './client-gone.ts';
 import type { Exchange } from './exchange.ts';
 import { hold } from './hold.ts';
 import type { Asked, Work } from './want.ts';
@@ -26,22 +27,16 @@ export class Chooser {
   readonly #exchange: Exchange;
   readonly #asked: Asked;
   readonly #targets: Targets;
-  readonly #signal: AbortSignal;
+  readonly #gone: ClientGone;
   #heldMs = 0;
   #busy = 0;
 
-  constructor(
-    options: ChooseOptions,
-    exchange: Exchange,
-    asked: Asked,
-    targets: Targets,
-    signal: AbortSignal,
-  ) {
+  constructor(options: ChooseOptions, exchange: Exchange, asked: Asked, targets: Targets, gone: ClientGone) {
     this.#options = options;
     this.#exchange = exchange;
     this.#asked = asked;
     this.#targets = targets;
-    this.#signal = signal;
+    this.#gone = gone;
   }
 
   /**
@@ -66,7 +61,7 @@ export class Chooser {
       return work ? this.#seated(modelKey, work, tried) : router.pick(modelKey, tried);
     };
     const found = await pick();
-    if (found || router.isHeld(modelKey) || this.#signal.aborted) return found;
+    if (found || router.isHeld(modelKey) || this.#gone.aborted) return found;
     if (tried.size === 0) await router.relist(RELIST_MS);
     return (await pick()) ?? (router.isHeld(modelKey) ? undefined : router.pick(undefined, tried));
   }
@@ -107,7 +102,7 @@ export class Chooser {
       choose,
       tried,
       limitMs: limitMs - this.#heldMs,
-      signal: this.#signal,
+      signal: this.#gone.signal,
     });
     const ms = clock.now() - since;
     // A wait for a seat in between was no wait for a server.
@@ -123,7 +118,7 @@ export class Chooser {
     const { device, ...how } = entry(this.#exchange);
     try {
       const entry = { mayTake: this.#busy === 0, ...how };
-      return await router.acquire({ ...work, modelKey, device }, tried, this.#signal, entry);
+      return await router.acquire({ ...work, modelKey, device }, tried, this.#gone.signal, entry);
     } finally {
       this.#exchange.queueMs += clock.now() - since;
     }

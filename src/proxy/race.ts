@@ -27,9 +27,7 @@ export async function race(
       return true;
     },
     onLost: (stop) => void stops.set(pick, stop),
-    get lost() {
-      return winner !== undefined && winner !== pick;
-    },
+    lost: () => winner !== undefined && winner !== pick,
   });
   const tried = await Promise.all(picks.map(async (pick) => ({ pick, end: await run(pick, gateOf(pick)) })));
   return tried.toSorted((a, b) => Number(a.pick === winner) - Number(b.pick === winner));

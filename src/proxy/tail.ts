@@ -1,5 +1,7 @@
 /** Enough of a stream's end to hold its last events; a single longer chunk is kept whole. */
 const KEEP_BYTES = 8 * 1024;
+/** Room that is made at first: out of the pool that Node keeps for small buffers. */
+const FIRST_BYTES = 1024;
 
 const LINE_END = 0x0a;
 
@@ -31,7 +33,9 @@ export class Tail {
   #makeRoom(bytes: number): void {
     const keep = Math.min(this.#used, Math.max(0, KEEP_BYTES - bytes));
     const last = this.#kept.subarray(this.#used - keep, this.#used);
-    const size = Math.max(2 * KEEP_BYTES, keep + bytes);
+    // Most answers are short, and what large buffers cost is not to fill but to make and to collect them.
+    const grown = Math.min(2 * KEEP_BYTES, Math.max(FIRST_BYTES, 4 * this.#kept.length));
+    const size = Math.max(grown, keep + bytes);
     if (size === this.#kept.length) this.#kept.set(last);
     else this.#kept = Buffer.concat([last], size);
     this.#used = keep;
