@@ -5,20 +5,20 @@ import { Load } from './load.ts';
 import { startOllana } from './ollana-daemon.ts';
 import { type QueueReport, summariseQueue } from './queue-report.ts';
 
-/** A chat model and one that is loaded in between: both wait for loads and for slots. */
+/** Two chat models that fit in memory side by side. */
 const MODELS = [
   { name: 'often', tokensPerSecond: 400, loadMs: 300 },
   { name: 'seldom', tokensPerSecond: 400, loadMs: 300 },
 ];
 /** As Ollama is set up by default, and as people set it who serve several. */
 const PARALLEL = [1, 2];
-const REQUESTS = 60;
+const REQUESTS = 36;
 /** Every sixth asks for the other model. */
 const OTHER_EVERY = 6;
-/** Each takes about 100 ms. */
-const LINES = 40;
+/** A short answer of a fast GPU, about 400 ms: of a longer one the way to and fro is less. */
+const LINES = 160;
 /** Closer together than they can be served, so that a queue builds up. */
-const GAP_MS = 25;
+const GAP_MS = 50;
 
 /**
  * What the queue in front of Ollama costs those who wait in it: the same arrivals at an Ollama and at an ollana in
@@ -62,6 +62,8 @@ async function runRound(parallel: number, config: BenchConfig): Promise<[number,
 
 async function makespan(url: string): Promise<number> {
   using load = new Load(url);
+  // The first load of a model beside another waits for that one to be idle: nobody knows yet whether both fit.
+  for (const { name } of MODELS) await load.count(name, 1);
   const startedAt = performance.now();
   const all = Array.from({ length: REQUESTS }, async (_, i) => {
     await new Promise((resolve) => setTimeout(resolve, i * GAP_MS));
