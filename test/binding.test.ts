@@ -166,8 +166,8 @@ describe('a request at servers that are busy', () => {
   it('waits at the best, and besides only where it would end sooner if begun now', () => {
     const rig = request({
       a: SLOW,
-      b: { finishMs: 9000, immediateMs: 4999 },
-      c: { finishMs: 9000, immediateMs: 5000 },
+      b: { finishMs: 9000, immediateMs: 2999 },
+      c: { finishMs: 9000, immediateMs: 3000 },
     });
     expect(waits(rig)).toEqual({ a: 1, b: 1, c: 0 });
   });

@@ -48,9 +48,10 @@ const MAX_PLACES = 12;
  */
 const SPREAD = 0.1;
 /**
- * Time in a queue counts this many times: whoever waits for a fast server makes those behind wait longer. With 100
- * servers at 80 % load, 1 has a mean of 1.5 x that of one central queue, 2 of 1.25 x; with 4, models push each other
- * out (`npm run simulate`).
+ * While a slot is free somewhere, time in a queue counts this many times: whoever waits for a faster server makes
+ * those behind wait longer, and the free one stands idle. With 100 servers at 80 % load the mean is 1.3 x that of
+ * one central queue so, 1.5 x without (`npm run simulate`). Where none is free it counts once, or models push each
+ * other out of memory to save a wait (`npm run bench -- fleet`).
  */
 const WAITING_PRICE = 2;
 /** Estimates are renewed this often even if nobody tells of a change, ms: time passes for those who wait. */
@@ -131,15 +132,16 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
   /** The servers by when the request would end there, given the places it has. */
   const ranked = () => {
     const now = clock.now();
-    return options()
-      .filter(({ deviceId }) => !refused.has(deviceId))
+    const open = options().filter(({ deviceId }) => !refused.has(deviceId));
+    const price = open.some(({ estimate }) => estimate.free) ? WAITING_PRICE : 1;
+    return open
       .map((option) => {
         const { finishMs, immediateMs, free } = option.estimate;
         const held = tickets.get(option.deviceId);
         // Whoever came later is behind us, and we ourselves are in what the server says of its queue.
         const expectedMs = held ? clamp(held.dueAt - now, immediateMs, finishMs) : finishMs;
         const waitMs = expectedMs - immediateMs;
-        const pricedMs = expectedMs + (WAITING_PRICE - 1) * waitMs;
+        const pricedMs = expectedMs + (price - 1) * waitMs;
         return { option, finishMs: free ? pricedMs * spreadOf(option.deviceId) : pricedMs };
       })
       .sort((a, b) => a.option.tier - b.option.tier || a.finishMs - b.finishMs);
