@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ModelLoad } from '../src/fleet/load.ts';
+import { type ModelLoad, serverLoad } from '../src/fleet/load.ts';
 import { assumedCost } from '../src/routing/assumed-cost.ts';
 import { type Estimate, estimate, UNLOADED, type WorkAsked } from '../src/routing/finish.ts';
 
@@ -159,7 +159,7 @@ describe('when a request would end', () => {
     const models: Record<string, ModelLoad> = {};
     if (x) models.x = { ...UNLOADED, ...x };
     for (const [i, backlogMs] of others.entries()) models[`o${i}`] = { ...UNLOADED, loaded: true, backlogMs };
-    expect(estimate({ models }, { ...ASKED, ...ask }, ASSUMED)).toMatchObject(is);
+    expect(estimate(serverLoad(models), { ...ASKED, ...ask }, ASSUMED)).toMatchObject(is);
   });
 
   it('is assumed for a server that tells nothing', () => {

@@ -1,4 +1,4 @@
-import type { ModelLoad, ServerLoad } from '../../src/fleet/load.ts';
+import { type ModelLoad, type ServerLoad, serverLoad } from '../../src/fleet/load.ts';
 import type { PoolServer } from '../../src/fleet/pool.ts';
 import { readPs, readTags } from '../../src/ollama/lists.ts';
 import { modelKey } from '../../src/ollama/names.ts';
@@ -82,7 +82,7 @@ function loadOf(server: number, busy: boolean): ServerLoad {
     keyOf(i),
     modelLoad(server, inMemory.indexOf(i), busy),
   ]);
-  return { models: Object.fromEntries(models) };
+  return serverLoad(Object.fromEntries(models));
 }
 
 function modelLoad(server: number, place: number, busy: boolean): ModelLoad {

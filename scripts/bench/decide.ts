@@ -54,6 +54,7 @@ export function runDecide(
     speeds: new FleetSpeeds(),
     policy: 'fastest',
     dice: Math.random,
+    inFlight: new Map(),
   };
   const optionsMs: number[] = [];
   const wholeMs: number[] = [];

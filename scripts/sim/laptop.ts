@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/clock.ts';
-import type { ModelLoad, ServerLoad } from '../../src/fleet/load.ts';
+import { type ModelLoad, type ServerLoad, serverLoad } from '../../src/fleet/load.ts';
 import { assumedCost } from '../../src/routing/assumed-cost.ts';
 import type { Option } from '../../src/routing/binding.ts';
 import type { Desk, Job } from '../../src/routing/desk.ts';
@@ -109,6 +109,6 @@ export class Laptop {
       const known = models[model];
       if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
     }
-    return { models };
+    return serverLoad(models);
   }
 }

@@ -13,7 +13,7 @@ export function tellLoad(clock: Clock, feed: Feed, own: FleetView, desks: Desks)
     stopTimer = undefined;
     const [ollama] = own.servers();
     const load = ollama && desks.of(ollama).load();
-    if (load) feed.publish('load', load);
+    if (load) feed.publish('load', { models: load.models });
   };
   const soon = () => {
     stopTimer ??= clock.after(TELL_EVERY_MS, tell);

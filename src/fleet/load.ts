@@ -22,6 +22,15 @@ export interface ModelLoad {
 /** What runs and waits at a server, by `modelKey`. */
 export interface ServerLoad {
   readonly models: Readonly<Record<string, ModelLoad>>;
+  /** Those with work left: few of the many that a server may have, and all that a choice looks at besides its own. */
+  readonly atWork: readonly string[];
+}
+
+/** The load that these models make together. Pure. */
+export function serverLoad(models: Readonly<Record<string, ModelLoad>>): ServerLoad {
+  const atWork: string[] = [];
+  for (const key in models) if ((models[key]?.backlogMs ?? 0) > 0) atWork.push(key);
+  return { models, atWork };
 }
 
 /** A machine stores fewer models; a hostile one gets no further. */
@@ -56,7 +65,7 @@ export function readLoad(value: unknown): ServerLoad | undefined {
       numCtx: number(row.numCtx),
     };
   }
-  return { models };
+  return serverLoad(models);
 }
 
 function object(value: unknown): Readonly<Record<string, unknown>> | undefined {

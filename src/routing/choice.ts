@@ -1,6 +1,6 @@
 import type { Costs } from '../fleet/costs.ts';
 import type { ModelLoad } from '../fleet/load.ts';
-import type { PoolServer, ServerFacts } from '../fleet/pool.ts';
+import type { ServerFacts } from '../fleet/pool.ts';
 import type { PrefixMark } from '../ollama/prefix-hashes.ts';
 import type { Affinity } from './affinity.ts';
 import { assumedCost } from './assumed-cost.ts';
@@ -37,6 +37,8 @@ export interface ChoiceOptions {
   readonly protectContext?: boolean | undefined;
   /** A number from 0 up to 1, anew at every call. */
   readonly dice: () => number;
+  /** Requests of ours that run at each server, by its id. */
+  readonly inFlight: ReadonlyMap<string, number>;
   /** Address of the server that is preferred unless another is clearly sooner; undefined: none is. */
   readonly homeUrl?: string | undefined;
 }
@@ -47,7 +49,7 @@ export interface ChoiceOptions {
  */
 export function optionsFor(
   choice: ChoiceOptions,
-  servers: readonly PoolServer[],
+  servers: readonly ServerFacts[],
   wanted: Wanted,
   now: number,
 ): Option[] {
@@ -65,15 +67,19 @@ export function optionsFor(
   return one ? [optionAt(choice, one.server, servers, wanted, now)] : [];
 }
 
-function policyKey({ policy, dice }: ChoiceOptions, server: PoolServer, index: number): number {
+function policyKey(
+  { policy, dice, inFlight }: ChoiceOptions,
+  { deviceId }: ServerFacts,
+  index: number,
+): number {
   if (policy === 'random') return dice();
-  return policy === 'least-busy' ? server.inFlight : index;
+  return policy === 'least-busy' ? (inFlight.get(deviceId) ?? 0) : index;
 }
 
 function optionAt(
   { deskOf, costs, affinity, speeds, homeUrl, protectContext }: ChoiceOptions,
-  server: PoolServer,
-  servers: readonly PoolServer[],
+  server: ServerFacts,
+  servers: readonly ServerFacts[],
   wanted: Wanted,
   now: number,
 ): Option {

@@ -21,7 +21,7 @@ export function planContext(
   wanted: number,
   modelKey: string,
   server: Pick<ServerFacts, 'ps'>,
-  load: ServerLoad | undefined,
+  load: Pick<ServerLoad, 'models'> | undefined,
 ): ContextPlan {
   const listed = server.ps?.find(({ key }) => key === modelKey)?.raw.context_length;
   const told = load?.models[modelKey];
@@ -35,7 +35,7 @@ export function planContext(
 /** The context that a server is asked for after that, tokens; undefined leaves it to Ollama. Pure. */
 export function contextSent(
   wanted: number | undefined,
-  ...at: [modelKey: string, server: Pick<ServerFacts, 'ps'>, load: ServerLoad | undefined]
+  ...at: [modelKey: string, server: Pick<ServerFacts, 'ps'>, load: Pick<ServerLoad, 'models'> | undefined]
 ): number | undefined {
   if (wanted === undefined) return undefined;
   const plan = planContext(wanted, ...at);

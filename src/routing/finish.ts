@@ -108,8 +108,8 @@ function fitsContext({ numCtx }: ModelLoad, work: WorkAsked): boolean {
 
 function shared(load: ServerLoad | undefined, model: string, mineMs: number): number {
   let sum = mineMs;
-  for (const [key, other] of Object.entries(load?.models ?? {})) {
-    if (key !== model) sum += Math.min(other.backlogMs, mineMs);
+  for (const key of load?.atWork ?? []) {
+    if (key !== model) sum += Math.min(load?.models[key]?.backlogMs ?? 0, mineMs);
   }
   return sum;
 }

@@ -113,7 +113,7 @@ export class Router {
     const turn = this.#turn;
     this.#turn += 1;
     const options = () => {
-      const open = this.pool().filter(({ deviceId }) => !tried.has(deviceId));
+      const open = this.#fleet.servers().filter(({ deviceId }) => !tried.has(deviceId));
       return optionsFor(this.#options, rotated(open, turn), wanted, clock.now());
     };
     if (entry.seat) {
@@ -152,9 +152,9 @@ export class Router {
    * have not been tried. A server that is doubted gets none.
    */
   acquireFree(wanted: Wanted, tried: ReadonlySet<string>, count: number): readonly Pick[] {
-    const open = this.pool().filter(
-      ({ deviceId, verdict }) => !tried.has(deviceId) && verdict.state === 'reliable',
-    );
+    const open = this.#fleet
+      .servers()
+      .filter(({ deviceId, verdict }) => !tried.has(deviceId) && verdict.state === 'reliable');
     const free = optionsFor(this.#options, open, wanted, this.#options.clock.now())
       .filter(({ estimate }) => estimate.free)
       .sort((a, b) => a.tier - b.tier || a.estimate.finishMs - b.estimate.finishMs);

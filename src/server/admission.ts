@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts';
-import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
+import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
 import type { Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
 import { AUTO_CTX } from '../routing/finish.ts';
 import type { GpuFacts, Victims } from './gpu-facts.ts';
@@ -99,7 +99,7 @@ export class Admission {
   load(models: Iterable<string> = []): ServerLoad {
     const keys = new Set([...models, ...this.#memory.keys(this.#isBusy), ...this.#queues.models()]);
     for (const { model } of this.#running) keys.add(model);
-    return { models: Object.fromEntries([...keys].map((key) => [key, this.#loadOf(key)])) };
+    return serverLoad(Object.fromEntries([...keys].map((key) => [key, this.#loadOf(key)])));
   }
 
   /** Lets in whoever can run now, the one that has waited longest first. */

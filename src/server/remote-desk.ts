@@ -2,7 +2,7 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
+import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
 import { assumedCost } from '../routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
 import { serviceMs, UNLOADED } from '../routing/finish.ts';
@@ -56,7 +56,7 @@ export class RemoteDesk implements Desk {
       const known = models[model];
       if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
     }
-    return { models };
+    return serverLoad(models);
   }
 
   take(job: Job): Seat | undefined {
