@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../scripts/sim/virtual-clock.ts';
-import { bind, type Option } from '../src/routing/binding.ts';
+import { bind } from '../src/routing/binding.ts';
 import type { Desk, Job, Seat } from '../src/routing/desk.ts';
+import type { Option } from '../src/routing/valuation.ts';
 import { type Asked, elapse, jobOf, VirtualGpu } from './_virtual-gpu.ts';
 
 interface Guess {
@@ -9,6 +10,7 @@ interface Guess {
   readonly immediateMs: number;
   readonly free?: boolean;
   readonly tier?: number;
+  readonly standsIn?: boolean;
   /** True unless told. */
   readonly warm?: boolean;
 }
@@ -101,8 +103,15 @@ function request(
   const none: Rig['none'] = [];
   const listeners = new Set<() => void>();
   const option = ([deviceId, desk]: readonly [string, Server]): Option => {
-    const { finishMs, immediateMs, free = false, warm = true, tier = 0 } = desk.guess;
-    return { deviceId, desk, tier, job: jobOf('x'), estimate: { finishMs, immediateMs, free, warm } };
+    const { finishMs, immediateMs, free = false, warm = true, tier = 0, standsIn = false } = desk.guess;
+    return {
+      deviceId,
+      desk,
+      tier,
+      standsIn,
+      job: jobOf('x'),
+      estimate: { finishMs, immediateMs, free, warm },
+    };
   };
   const cancel = bind({
     clock,
@@ -241,6 +250,30 @@ describe('a request at servers that are busy', () => {
     for (const name of ['b', 'c']) rig.servers[name]!.gone = true;
     rig.changed();
     expect(waits(rig)).toEqual({ a: 1, b: 0, c: 0 });
+  });
+});
+
+describe('a server that has failed', () => {
+  const FREE: Guess = { finishMs: 2000, immediateMs: 2000, free: true, tier: 8, standsIn: true };
+
+  it.each<[string, Guess, Guess, string[]]>([
+    ['takes what would have to wait', SLOW, FREE, ['b']],
+    [
+      'takes nothing while a better one is free',
+      { ...FREE, finishMs: 2500, tier: 0, standsIn: false },
+      FREE,
+      ['a'],
+    ],
+    ['takes nothing that ends sooner after a wait', SLOW, { ...FREE, finishMs: 3500 }, ['a']],
+    [
+      'takes nothing while a better one only has to load',
+      { ...FREE, finishMs: 5000, immediateMs: 5000, free: false, tier: 0, standsIn: false },
+      FREE,
+      ['a'],
+    ],
+    ['takes nothing while it rests', SLOW, { ...FREE, standsIn: false }, ['a']],
+  ])('%s', (_, a, b, is) => {
+    expect(at(request({ a, b }, { busy: false }))).toEqual(is);
   });
 });
 

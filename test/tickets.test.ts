@@ -246,6 +246,35 @@ describe('two servers with one slot each', () => {
   });
 });
 
+describe('a server that has failed once', () => {
+  it('gets the next request that would have to wait, and is trusted again', async () => {
+    await using cluster = await start(2);
+    const [first, second] = [ollamaOf(cluster, 0), ollamaOf(cluster, 1)];
+    first.faults.set({ kind: 'cut', afterLines: 1 }, { times: 1 });
+    const named = `/api/chat?server=${new URL(serverUrl(cluster, 0)).host}`;
+    const broken = await ask(cluster, named, chat('m', 'broken'));
+    expect(broken.text).toContain('"error"');
+    expect((await verdicts(cluster)).sort()).toEqual(['reliable', 'unreliable']);
+    expect((await ask(cluster, '/api/chat', chat('m', 'free'))).status).toBe(200);
+    expect(askedOf(second)).toEqual(['free']);
+    cluster.gate.close();
+    send({ url: serverUrl(cluster, 1) }, '/api/chat', chat('m', 'hold'));
+    await until(5000, 'the slot to be held', () => askedOf(second).includes('hold'));
+    const next = send(cluster, '/api/chat', chat('m', 'next'));
+    await until(5000, 'it to be asked', () => askedOf(first).includes('next'));
+    cluster.gate.open();
+    expect((await within(next.answer, 'the answer', 5000)).status).toBe(200);
+    await until(5000, 'it to be trusted', async () => !(await verdicts(cluster)).includes('unreliable'));
+  });
+});
+
+async function verdicts({ url }: { readonly url: string }): Promise<string[]> {
+  const { servers } = (await (await fetch(`${url}/ollana/api/status`)).json()) as {
+    servers: { verdict: string }[];
+  };
+  return servers.map(({ verdict }) => verdict);
+}
+
 describe('a server that goes away', () => {
   it('while a request waits there: the request is served elsewhere', async () => {
     await using cluster = await start(2, ['m', undefined]);

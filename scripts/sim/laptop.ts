@@ -1,9 +1,9 @@
 import type { Clock } from '../../src/clock.ts';
 import { type ModelLoad, type ServerLoad, serverLoad } from '../../src/fleet/load.ts';
 import { assumedCost } from '../../src/routing/assumed-cost.ts';
-import type { Option } from '../../src/routing/binding.ts';
 import type { Desk, Job } from '../../src/routing/desk.ts';
 import { estimate, serviceMs, UNLOADED } from '../../src/routing/finish.ts';
+import type { Option } from '../../src/routing/valuation.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
 import type { SimServer } from './server.ts';
 import { type Journey, openTicket, seatOf } from './ticket.ts';
@@ -98,7 +98,14 @@ export class Laptop {
       open: (wanted, events) =>
         openTicket(wire, (servers[server] as SimServer).admission, journey, wanted, events),
     };
-    return { deviceId: String(server), desk, job, tier: 0, estimate: estimate(load, job, ASSUMED) };
+    return {
+      deviceId: String(server),
+      desk,
+      job,
+      tier: 0,
+      standsIn: false,
+      estimate: estimate(load, job, ASSUMED),
+    };
   }
 
   #withTaken(server: number, told: ServerLoad | undefined): ServerLoad | undefined {

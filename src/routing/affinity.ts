@@ -30,21 +30,17 @@ interface Pair {
  */
 export class Affinity {
   /** The one that ran longest ago first. */
-  readonly #pairs = new Map<string, Pair>();
+  readonly #pairs = new Set<Pair>();
+  /** The same by model and device: a choice asks for every server, and making a key of both would cost most of it. */
+  readonly #byModel = new Map<string, Map<string, Pair>>();
   #marks = 0;
 
   /** Remembers that this prompt ran there. One that goes on with a remembered conversation replaces it. */
   ran(deviceId: string, modelKey: string, marks: readonly PrefixMark[], nowMs: number): void {
     if (marks.length === 0) return;
-    const key = keyOf(deviceId, modelKey);
-    const pair = this.#pairs.get(key) ?? {
-      deviceId,
-      modelKey,
-      conversations: new Set(),
-      newest: new Map(),
-    };
-    this.#pairs.delete(key);
-    this.#pairs.set(key, pair);
+    const pair = this.#find(deviceId, modelKey) ?? this.#add(deviceId, modelKey);
+    this.#pairs.delete(pair);
+    this.#pairs.add(pair);
     const hashes = new Set(marks.map(({ hash }) => hash));
     for (const old of pair.conversations)
       if (isOld(old, nowMs) || hashes.has(lastHash(old))) this.#drop(pair, old);
@@ -59,7 +55,7 @@ export class Affinity {
 
   /** Tokens at the beginning of this prompt that the server is expected to have in its cache, estimated. */
   cachedTokens(deviceId: string, modelKey: string, marks: readonly PrefixMark[], nowMs: number): number {
-    const newest = this.#pairs.get(keyOf(deviceId, modelKey))?.newest;
+    const newest = this.#find(deviceId, modelKey)?.newest;
     if (!newest) return 0;
     for (let index = marks.length - 1; index >= 0; index -= 1) {
       const mark = marks[index];
@@ -72,21 +68,40 @@ export class Affinity {
 
   /** Forgets what ran on a server, or what one model ran there: it was unloaded, or the server restarted. */
   forget(deviceId: string, modelKey?: string): void {
-    if (modelKey !== undefined) this.#forgetPair(keyOf(deviceId, modelKey));
-    else for (const [key, pair] of this.#pairs) if (pair.deviceId === deviceId) this.#forgetPair(key);
+    if (modelKey === undefined) {
+      for (const pair of this.#pairs) if (pair.deviceId === deviceId) this.#forgetPair(pair);
+      return;
+    }
+    const pair = this.#find(deviceId, modelKey);
+    if (pair) this.#forgetPair(pair);
+  }
+
+  #find(deviceId: string, modelKey: string): Pair | undefined {
+    return this.#byModel.get(modelKey)?.get(deviceId);
+  }
+
+  #add(deviceId: string, modelKey: string): Pair {
+    const pair: Pair = { deviceId, modelKey, conversations: new Set(), newest: new Map() };
+    const devices = this.#byModel.get(modelKey);
+    if (devices) devices.set(deviceId, pair);
+    else this.#byModel.set(modelKey, new Map([[deviceId, pair]]));
+    return pair;
   }
 
   #shrink(): void {
-    for (const key of this.#pairs.keys()) {
+    for (const pair of this.#pairs) {
       if (this.#pairs.size <= MAX_PAIRS && this.#marks <= MAX_TOTAL_MARKS) return;
-      this.#forgetPair(key);
+      this.#forgetPair(pair);
     }
   }
 
-  #forgetPair(key: string): void {
-    const pair = this.#pairs.get(key);
-    this.#pairs.delete(key);
-    for (const { marks } of pair?.conversations ?? []) this.#marks -= marks.length;
+  #forgetPair(pair: Pair): void {
+    const { deviceId, modelKey, conversations } = pair;
+    this.#pairs.delete(pair);
+    const devices = this.#byModel.get(modelKey);
+    devices?.delete(deviceId);
+    if (devices?.size === 0) this.#byModel.delete(modelKey);
+    for (const { marks } of conversations) this.#marks -= marks.length;
   }
 
   #drop({ conversations, newest }: Pair, old: Conversation): void {
@@ -114,8 +129,4 @@ function isOld({ atMs }: Conversation, nowMs: number): boolean {
 
 function lastHash({ marks }: Conversation): string {
   return marks.at(-1)?.hash ?? '';
-}
-
-function keyOf(deviceId: string, modelKey: string): string {
-  return `${deviceId}\n${modelKey}`;
 }

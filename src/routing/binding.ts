@@ -1,17 +1,6 @@
 import type { Cancel, Clock } from '../clock.ts';
-import type { Desk, Job, Seat, Ticket } from './desk.ts';
-import type { Estimate } from './finish.ts';
-
-/** A server that a request may go to, as it stands now. */
-export interface Option {
-  readonly deviceId: string;
-  readonly desk: Desk;
-  readonly estimate: Estimate;
-  /** Lower ones are used up before higher ones are looked at. */
-  readonly tier: number;
-  /** The job as this server would see it: its cache differs from the others'. */
-  readonly job: Job;
-}
+import type { Seat, Ticket } from './desk.ts';
+import { bestOf, freeStandIn, inOrder, isWorth, type Option, type Valued, valuesOf } from './valuation.ts';
 
 export interface BindingOptions {
   readonly clock: Clock;
@@ -42,18 +31,6 @@ interface Held {
 const MAX_TICKETS = 6;
 /** Places that it takes in all, one after the other: messages per request stay bounded. */
 const MAX_PLACES = 12;
-/**
- * Free servers that differ by less than this in when a request would end there are as good as equal: each request
- * sees them in an order of its own, or many laptops would all choose the same one.
- */
-const SPREAD = 0.1;
-/**
- * While a slot is free somewhere, time in a queue counts this many times: whoever waits for a faster server makes
- * those behind wait longer, and the free one stands idle. With 100 servers at 80 % load the mean is 1.3 x that of
- * one central queue so, 1.5 x without (`npm run simulate`). Where none is free it counts once, or models push each
- * other out of memory to save a wait (`npm run bench -- fleet`).
- */
-const WAITING_PRICE = 2;
 /** Estimates are renewed this often even if nobody tells of a change, ms: time passes for those who wait. */
 const REVIEW_MS = 250;
 /** A refused seat's server is not asked again sooner, ms. */
@@ -69,12 +46,20 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
   const refused = new Map<string, string>();
   const declinedAt = new Map<string, number>();
   const spread = new Map<string, number>();
-  const spreadOf = (deviceId: string) => {
-    const known = spread.get(deviceId);
-    if (known !== undefined) return known;
-    const made = 1 - SPREAD * dice();
-    spread.set(deviceId, made);
-    return made;
+  const share = (deviceId: string) => {
+    const known = spread.get(deviceId) ?? dice();
+    spread.set(deviceId, known);
+    return known;
+  };
+  /** The servers with when the request would end there, given the places it has. */
+  const valued = (): readonly Valued[] => {
+    const now = clock.now();
+    const open = options().filter(({ deviceId }) => !refused.has(deviceId));
+    const dueMs = (deviceId: string) => {
+      const held = tickets.get(deviceId);
+      return held && held.dueAt - now;
+    };
+    return valuesOf(open, dueMs, share);
   };
   let stopListening: Cancel = () => {};
   let stopReview: Cancel = () => {};
@@ -98,9 +83,9 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
   const granted = (deviceId: string, seat: Seat) => {
     tickets.delete(deviceId);
     if (over) return seat.release();
-    const now = ranked();
+    const now = valued();
     const one = now.find(({ option }) => option.deviceId === deviceId);
-    const rival = now.find(({ option }) => option.deviceId !== deviceId);
+    const rival = bestOf(now.filter(({ option }) => option.deviceId !== deviceId));
     if (one && (!rival || places >= MAX_PLACES || isWorth(one.option, rival))) return win(seat, one.option);
     seat.release();
     declinedAt.set(deviceId, clock.now());
@@ -129,51 +114,48 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
       tickets.set(deviceId, { ticket, dueAt: clock.now() + estimate.finishMs });
     }
   };
-  /** The servers by when the request would end there, given the places it has. */
-  const ranked = () => {
-    const now = clock.now();
-    const open = options().filter(({ deviceId }) => !refused.has(deviceId));
-    const price = open.some(({ estimate }) => estimate.free) ? WAITING_PRICE : 1;
-    return open
-      .map((option) => {
-        const { finishMs, immediateMs, free } = option.estimate;
-        const held = tickets.get(option.deviceId);
-        // Whoever came later is behind us, and we ourselves are in what the server says of its queue.
-        const expectedMs = held ? clamp(held.dueAt - now, immediateMs, finishMs) : finishMs;
-        const waitMs = expectedMs - immediateMs;
-        const pricedMs = expectedMs + (price - 1) * waitMs;
-        return { option, finishMs: free ? pricedMs * spreadOf(option.deviceId) : pricedMs };
-      })
-      .sort((a, b) => a.option.tier - b.option.tier || a.finishMs - b.finishMs);
-  };
-  const closeWorst = (now: ReturnType<typeof ranked>) => {
-    const id = now.findLast(({ option }) => tickets.has(option.deviceId))?.option.deviceId ?? '';
+  const closeWorst = (now: readonly Valued[]) => {
+    const held = now.filter(({ option }) => tickets.has(option.deviceId));
+    const id = held.sort(inOrder).at(-1)?.option.deviceId ?? '';
     tickets.get(id)?.ticket.close();
     tickets.delete(id);
   };
   const look = () => {
-    const now = ranked();
+    const now = valued();
     for (const [deviceId, { ticket }] of tickets) {
       if (now.some(({ option }) => option.deviceId === deviceId)) continue;
       tickets.delete(deviceId);
       ticket.close();
     }
-    const [best] = now;
+    const best = bestOf(now);
     if (!best) {
       end();
       return onNone([...refused.values()][0]);
     }
     const seat = mayTake && best.option.estimate.free ? best.option.desk.take(best.option.job) : undefined;
     if (seat) return win(seat, best.option);
+    const { standsIn, estimate } = best.option;
+    const mustWait = !standsIn && estimate.immediateMs < estimate.finishMs;
+    const standIn = mustWait ? freeStandIn(now) : undefined;
+    if (standIn && standIn.finishMs < best.finishMs) {
+      const other = standIn.option.desk.take(standIn.option.job);
+      if (other) return win(other, standIn.option);
+    }
     if (!tickets.has(best.option.deviceId) && (places < MAX_PLACES || tickets.size === 0)) {
       if (tickets.size >= MAX_TICKETS) closeWorst(now);
       openTicket(best.option);
     }
-    for (const { option } of now.slice(1)) {
+    const others = now.filter(
+      (one) =>
+        one !== best &&
+        one.option.tier === best.option.tier &&
+        one.option.estimate.immediateMs < best.finishMs,
+    );
+    for (const { option } of others.sort(inOrder)) {
       if (over || tickets.size >= MAX_TICKETS || places >= MAX_PLACES) return;
-      if (tickets.has(option.deviceId) || option.tier !== best.option.tier) continue;
+      if (tickets.has(option.deviceId)) continue;
       if (clock.now() - (declinedAt.get(option.deviceId) ?? Number.NEGATIVE_INFINITY) < DECLINED_MS) continue;
-      if (option.estimate.immediateMs < best.finishMs) openTicket(option);
+      openTicket(option);
     }
   };
   function step(): void {
@@ -198,18 +180,4 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
   return () => {
     if (!over) end();
   };
-}
-
-/**
- * Whether to take a seat rather than wait for the best of the others. One with the model loaded always is: a slot
- * that is given back stands idle meanwhile, and estimates are not as good as that.
- */
-function isWorth({ tier, estimate }: Option, rival: { option: Option; finishMs: number }): boolean {
-  return tier === rival.option.tier
-    ? estimate.warm || estimate.immediateMs <= rival.finishMs
-    : tier < rival.option.tier;
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.max(low, Math.min(value, high));
 }

@@ -4,13 +4,13 @@ import type { ServerFacts } from '../fleet/pool.ts';
 import type { PrefixMark } from '../ollama/prefix-hashes.ts';
 import type { Affinity } from './affinity.ts';
 import { assumedCost } from './assumed-cost.ts';
-import type { Option } from './binding.ts';
 import { contextSent } from './context.ts';
 import type { Desk } from './desk.ts';
 import { detour } from './detour.ts';
 import { type AssumedCost, estimate } from './finish.ts';
 import type { FleetSpeeds, Guess } from './fleet-speeds.ts';
-import { mayHold, tierOf } from './policy.ts';
+import { mayHold, standsIn, tierOf } from './policy.ts';
+import type { Option } from './valuation.ts';
 
 /** How servers are chosen: `fastest` by expected finish, the others as their names say. */
 export type PolicyName = 'fastest' | 'race' | 'least-busy' | 'first' | 'random';
@@ -77,41 +77,51 @@ function policyKey(
 }
 
 function optionAt(
-  { deskOf, costs, affinity, speeds, homeUrl, protectContext }: ChoiceOptions,
+  choice: ChoiceOptions,
   server: ServerFacts,
   servers: readonly ServerFacts[],
   wanted: Wanted,
   now: number,
 ): Option {
+  const { deskOf, affinity, homeUrl, protectContext } = choice;
   const { modelKey, marks, device, maxOutputTokens } = wanted;
   const { deviceId } = server;
   const desk = deskOf(server);
   const load = desk.load(modelKey);
+  const row = load?.models[modelKey];
   const numCtx = protectContext ? contextSent(wanted.numCtx, modelKey, server, load) : wanted.numCtx;
   // What a server has read of a prompt goes with its model.
-  const inMemory = load?.models[modelKey]?.loaded ?? server.loadedKeys.has(modelKey);
+  const inMemory = row?.loaded ?? server.loadedKeys.has(modelKey);
   if (!inMemory) affinity.forget(deviceId, modelKey);
   const cached = inMemory ? affinity.cachedTokens(deviceId, modelKey, marks, now) : 0;
   const promptTokens = Math.max(1, wanted.promptTokens - cached);
   const job = { model: modelKey, device, promptTokens, maxOutputTokens, numCtx };
-  const assumed = toldCost(load?.models[modelKey]) ?? guessedCost();
-  const expected = estimate(load, job, assumed);
-  function guessedCost(): AssumedCost {
-    const size = server.tags?.find(({ key }) => key === modelKey)?.raw.size;
-    return assumedCost(
-      costs.of(deviceId, modelKey),
-      { ...costs.ofModelAnywhere(modelKey), ...known(speeds.guess(servers, deviceId, modelKey, now)) },
-      typeof size === 'number' ? size : undefined,
-    );
-  }
+  const expected = estimate(load, job, toldCost(row) ?? guessedCost(choice, server, servers, modelKey, now));
   const isAway = homeUrl !== undefined && server.url !== homeUrl;
   return {
     deviceId,
     desk,
     job,
     tier: tierOf(server, modelKey),
+    standsIn: standsIn(server),
     estimate: isAway ? detour(expected, server.latencyMs) : expected,
   };
+}
+
+/** What a model is thought to cost at a server that does not tell, or not all of it. */
+function guessedCost(
+  { costs, speeds }: ChoiceOptions,
+  { deviceId, tags }: ServerFacts,
+  servers: readonly ServerFacts[],
+  modelKey: string,
+  now: number,
+): AssumedCost {
+  const size = tags?.find(({ key }) => key === modelKey)?.raw.size;
+  return assumedCost(
+    costs.of(deviceId, modelKey),
+    { ...costs.ofModelAnywhere(modelKey), ...known(speeds.guess(servers, deviceId, modelKey, now)) },
+    typeof size === 'number' ? size : undefined,
+  );
 }
 
 /** What a server tells of a model, if it tells all of it: then nothing has to be guessed. */

@@ -1,4 +1,5 @@
 import type { Pool, PoolServer, ServerFacts } from '../fleet/pool.ts';
+import { isReached } from '../fleet/verdict-rules.ts';
 
 /** What a request needs, as far as choosing depends on it. */
 export interface Want {
@@ -62,6 +63,14 @@ export function tierOf(server: ServerFacts, modelKey: string | undefined): numbe
   const known = modelKey === undefined || server.modelKeys.has(modelKey);
   const standing = (server.resting ? RESTING : STATES)[server.verdict.state];
   return 4 * standing + (known ? 0 : 2) + (server.kind === 'local' ? 1 : 0);
+}
+
+/**
+ * Whether a server that has failed takes what would have to wait at those that have not: it answers, and it does not
+ * rest. Pure.
+ */
+export function standsIn({ verdict, resting, kind }: ServerFacts): boolean {
+  return verdict.state !== 'reliable' && isReached(verdict) && !resting && kind !== 'local';
 }
 
 function sortKeys(
