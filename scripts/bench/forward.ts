@@ -15,8 +15,8 @@ import { isStale } from './stale.ts';
 import { validate } from './validate.ts';
 
 const STARTS = [startDirect, startBareProxy, startOneHop, startTwoHops];
-/** Start-up work, JIT and first lists are over by then, ms. */
-const SETTLE_MS = 3000;
+/** Start-up work and first lists are over by then, and V8 has collected their garbage, ms. */
+const SETTLE_MS = 10_000;
 /** Until then V8's compiler threads take 6 us of each line's 25, which no long-running daemon pays. */
 const WARM_UP_ROUNDS = 2;
 
