@@ -9,7 +9,7 @@ import { OllanaError } from './errors.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** How a client chooses among servers that can take a request. */
+/** How a client chooses among servers that can take a request: `fastest` by expected finish, the others as named. */
 export type PolicyName = 'fastest' | 'race' | 'least-busy' | 'first' | 'random';
 
 /** What both modes are told; frozen. Times in milliseconds, paths absolute. */

@@ -1,4 +1,9 @@
+import { Agent } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../src/clock.ts';
+import { serverLoad } from '../src/fleet/load.ts';
+import { UNLOADED } from '../src/routing/finish.ts';
+import { RemoteDesk } from '../src/server/remote-desk.ts';
 import type { SimulatedOllama, SimulatedOllamaOptions } from '../src/simulate/ollama.ts';
 import { type Cluster, startBefore, startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
@@ -224,6 +229,23 @@ describe('a grant', () => {
     expect((await request.answer).status).toBe(200);
     await Promise.all([one.idle(), two.idle()]);
     for (const tap of taps) await tap[Symbol.asyncDispose]();
+  });
+});
+
+describe('a seat that looked free and was found taken', () => {
+  it('counts as taken until its server has told who has it', () => {
+    const job = { model: 'm', device: 'd', promptTokens: 1, maxOutputTokens: 1, numCtx: undefined };
+    const desk = new RemoteDesk({
+      clock: systemClock,
+      url: () => 'http://127.0.0.1:1',
+      agent: () => new Agent(),
+      device: 'd',
+      load: () => serverLoad({ m: { ...UNLOADED, loaded: true } }),
+    });
+    desk.take(job)?.release();
+    expect(desk.load()?.models.m?.active).toBe(1);
+    desk.take(job)?.release({ counters: undefined, streamed: true, firstByteMs: 1, totalMs: 1 });
+    expect(desk.load()?.models.m?.active).toBe(1);
   });
 });
 

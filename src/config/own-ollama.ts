@@ -11,7 +11,8 @@ interface Face {
 
 /**
  * Which Ollama is this machine's own. Users point their Ollama clients at ollana by OLLAMA_HOST, often for the
- * whole session: read here it would make ollana its own upstream, so such a value is not taken as the answer; `usual` is then. Throws OLLANA_BAD_OPTION.
+ * whole session: read here it would make ollana its own upstream, so such a value is not taken as the answer; `usual`
+ * is then. Throws OLLANA_BAD_OPTION.
  */
 export function resolveOllama(sources: Sources, face: Face, usual: string): string {
   const given = pickGiven(

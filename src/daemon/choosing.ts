@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts';
+import type { PolicyName } from '../config.ts';
 import { CostFile, type CostFileNotice } from '../fleet/cost-file.ts';
 import { Costs } from '../fleet/costs.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { FleetView } from '../fleet/view.ts';
 import { Affinity } from '../routing/affinity.ts';
-import type { PolicyName } from '../routing/choice.ts';
 import { FleetSpeeds } from '../routing/fleet-speeds.ts';
 import { Router } from '../routing/router.ts';
 import { Desks, type SlotsOf } from './desks.ts';

@@ -1,6 +1,6 @@
 import { type Clock, sleep } from '../clock.ts';
 import { VERSION } from '../config/version.ts';
-import type { CommonConfig } from '../config.ts';
+import type { CommonConfig, PolicyName } from '../config.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import type { Log } from '../observe/log.ts';
@@ -11,7 +11,6 @@ import type { Exchange } from '../proxy/exchange.ts';
 import { Front } from '../proxy/front.ts';
 import { Transport } from '../proxy/transport.ts';
 import type { Asked } from '../proxy/want.ts';
-import type { PolicyName } from '../routing/choice.ts';
 import { loadDeviceId } from '../security/identity.ts';
 import type { Exposure } from '../server/exposure.ts';
 import type { Feed } from '../server/feed.ts';

@@ -36,7 +36,7 @@ export function sendAttended(
 ): Attended {
   const sending: Sending = transport.send(dispatch);
   // Not getters: V8 makes a class for each object that has accessors of its own, in the old generation, where it keeps
-  // alive what they refer to. All of every request was garbage for the slow collector that way.
+  // alive what they refer to: all of a request, until the slow collector comes.
   const attended: Mutable<Attended> = {
     arrival: sending.arrival,
     given: undefined,

@@ -1,3 +1,4 @@
+import type { PolicyName } from '../config.ts';
 import type { Costs } from '../fleet/costs.ts';
 import type { ModelLoad } from '../fleet/load.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
@@ -11,9 +12,6 @@ import { type AssumedCost, estimate } from './finish.ts';
 import type { FleetSpeeds, Guess } from './fleet-speeds.ts';
 import { mayHold, standsIn, tierOf } from './policy.ts';
 import type { Option } from './valuation.ts';
-
-/** How servers are chosen: `fastest` by expected finish, the others as their names say. */
-export type PolicyName = 'fastest' | 'race' | 'least-busy' | 'first' | 'random';
 
 /** A request that wants a seat. */
 export interface Wanted {

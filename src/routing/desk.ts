@@ -1,18 +1,11 @@
 import type { ServerLoad } from '../fleet/load.ts';
 import type { Counters } from '../ollama/counters.ts';
+import type { WorkAsked } from './finish.ts';
 
 /** What a request is to a queue: how much work, and whose. */
-export interface Job {
-  /** `modelKey` of the model. */
-  readonly model: string;
+export interface Job extends WorkAsked {
   /** Whoever shares a turn in the queue. */
   readonly device: string;
-  /** Tokens to be read that no cache holds, as far as known. */
-  readonly promptTokens: number;
-  /** Tokens it may give at most; undefined: no limit was set. */
-  readonly maxOutputTokens: number | undefined;
-  /** Context it asks for; undefined leaves that to Ollama. */
-  readonly numCtx: number | undefined;
 }
 
 /** What became of a request that had a seat, for whoever learns from it. Times are ms. */

@@ -4,10 +4,11 @@ import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
 export interface WorkAsked {
   /** `modelKey` of the model. */
   readonly model: string;
-  /** Tokens to be read at this server: those not in its cache. */
+  /** Tokens to be read at this server: those that its cache does not hold, as far as known. */
   readonly promptTokens: number;
+  /** Tokens it may give at most; undefined: no limit was set. */
   readonly maxOutputTokens: number | undefined;
-  /** Undefined leaves the context to Ollama. */
+  /** Context it asks for; undefined leaves that to Ollama. */
   readonly numCtx: number | undefined;
 }
 

@@ -56,8 +56,8 @@ const STATES = { reliable: 0, unreliable: 2, 'second-chance': 3 };
 const RESTING = { reliable: 1, unreliable: 4, 'second-chance': 5 };
 
 /**
- * Which servers are used up before which, lower ones first: by verdict and rest, then those known to have the model before
- * those that may, then this machine's own Ollama last. Pure.
+ * Which servers are used up before which, lower ones first: by verdict and rest, then those known to have the model
+ * before those that may, then this machine's own Ollama last. Pure.
  */
 export function tierOf(server: ServerFacts, modelKey: string | undefined): number {
   const known = modelKey === undefined || server.modelKeys.has(modelKey);

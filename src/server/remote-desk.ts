@@ -69,8 +69,10 @@ export class RemoteDesk implements Desk {
       begun: () => {},
       stalled: () => {},
       release: (result) => {
+        // Found taken, it is no freer than before: it counts until the server has told who has it.
+        if (!result) return;
         this.#taken = this.#taken.filter((one) => one !== taken);
-        if (result) this.#ended(job.model);
+        this.#ended(job.model);
       },
     };
   }

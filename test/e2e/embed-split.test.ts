@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../_daemon.ts';
 import { until } from '../_deadline.ts';
 import { skipBecause } from '../_skip.ts';
-import { clientOn, LOCAL_FACE, serveOn, serversSeenBy } from '../lan/_fleet.ts';
+import { clientOn, LOCAL_FACE, serveOn, untilLoaded } from '../lan/_fleet.ts';
 import { createLab, type Lab, type LabHost } from '../lan/_lab.ts';
 import { ollamaBinary, realOllamaUnavailable, startRealOllama } from './_real-ollama.ts';
 
@@ -43,12 +43,7 @@ describe('a batch of texts for two real Ollamas with the same model', { timeout:
       await embed(lab.host(name), OLLAMA, ['warm']);
     }
     keep(await clientOn(laptop));
-    await until(20_000, 'both servers are known with their models in memory', async () => {
-      const known = await serversSeenBy(laptop);
-      return (
-        known.filter(({ models, loaded }) => models.length > 0 && loaded.length > 0).length === GPUS.length
-      );
-    });
+    await untilLoaded(laptop, GPUS.length);
   }, TEST_MS);
 
   afterAll(async () => {

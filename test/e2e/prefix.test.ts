@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../_deadline.ts';
 import { skipBecause } from '../_skip.ts';
-import { clientOn, LOCAL_FACE, serveOn, serversSeenBy } from '../lan/_fleet.ts';
+import { clientOn, LOCAL_FACE, serveOn, untilLoaded } from '../lan/_fleet.ts';
 import { createLab, type Lab, type LabHost } from '../lan/_lab.ts';
 import { realOllamaUnavailable, startRealOllama } from './_real-ollama.ts';
 
@@ -41,12 +40,7 @@ describe('a long prompt for two real Ollamas', { timeout: TEST_MS }, () => {
       await host.http(`${OLLAMA}/api/generate`, { body: { model: 'smol' }, timeoutMs: TEST_MS });
     }
     keep(await clientOn(laptop));
-    await until(20_000, 'both servers are known with their models in memory', async () => {
-      const known = await serversSeenBy(laptop);
-      if (known.filter(({ models }) => models.length > 0).length < GPUS.length) return false;
-      const { json } = await laptop.http(`${LOCAL_FACE}/api/ps`);
-      return (json() as { models: unknown[] }).models.length === GPUS.length;
-    });
+    await untilLoaded(laptop, GPUS.length);
   }, TEST_MS);
 
   afterAll(async () => {

@@ -56,3 +56,11 @@ export async function serversSeenBy(client: LabHost): Promise<readonly SeenServe
   const answer = await client.http(`${LOCAL_FACE}/ollana/api/status`);
   return (answer.json() as { servers: SeenServer[] }).servers;
 }
+
+/** Resolves when `client`'s ollana knows of so many servers that they have a model in memory. */
+export async function untilLoaded(client: LabHost, servers: number): Promise<void> {
+  await until(20_000, `${servers} servers with a model in memory`, async () => {
+    const seen = await serversSeenBy(client);
+    return seen.filter(({ models, loaded }) => models.length > 0 && loaded.length > 0).length === servers;
+  });
+}
