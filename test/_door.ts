@@ -8,8 +8,16 @@ import { type Listening, listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { type Answer, send } from './_simulate-client.ts';
 
+/** One line of a ticket's answer. */
+interface TicketLine {
+  readonly grant?: string;
+  readonly aheadMs?: number;
+}
+
 /** A ticket that a test holds in its hand. */
 export interface HandTicket {
+  /** What it was told of those ahead, ms; undefined while nothing was. */
+  aheadMs(): number | undefined;
   /** The grant, once there is one. */
   grant(): string | undefined;
   /** Milliseconds of `performance.now()` at which the grant came. */
@@ -28,12 +36,18 @@ export function openTicket(url: string, device: string, body: unknown = { model:
   sent.request.on('response', (response) => {
     response.on('data', (chunk: string) => {
       text += chunk;
-      at ??= performance.now();
+      if (grant() !== undefined) at ??= performance.now();
     });
   });
-  const grant = () => (text.includes('\n') ? (JSON.parse(text) as { grant?: string }).grant : undefined);
+  const lines = () =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as TicketLine);
+  const grant = () => lines().find((line) => line.grant !== undefined)?.grant;
   return {
     grant,
+    aheadMs: () => lines().find((line) => line.aheadMs !== undefined)?.aheadMs,
     grantedAt: () => (grant() === undefined ? undefined : at),
     answer: sent.answer,
     close: () => void sent.request.destroy(),

@@ -23,6 +23,8 @@ export interface Asked {
   /** Once it has been let in. */
   seat: Seat | undefined;
   refused: string | undefined;
+  /** What it was told of those ahead, ms. */
+  readonly aheadMs: number | undefined;
 }
 
 export interface Learned {
@@ -130,6 +132,7 @@ export class VirtualGpu {
     let early: Seat | undefined;
     let late: Asked | undefined;
     let refused: string | undefined;
+    let aheadMs: number | undefined;
     const seated = (asked: Asked, seat: Seat, cold: boolean) => {
       asked.seat = seat;
       this.#running.push(asked);
@@ -150,11 +153,14 @@ export class VirtualGpu {
         early = seat;
         earlyCold = cold;
       },
+      onQueued: (ms) => {
+        aheadMs = ms;
+      },
       onRefused: (reason) => {
         refused = reason;
       },
     });
-    const asked: Asked = { name, job, ticket, seat: undefined, refused };
+    const asked: Asked = { name, job, ticket, seat: undefined, refused, aheadMs };
     late = asked;
     if (early) seated(asked, early, earlyCold);
     return asked;

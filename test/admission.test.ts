@@ -32,6 +32,25 @@ describe('the queue before one slot', () => {
     expect(gpu.order.slice(6, 12)).toEqual(['a6', 'b0', 'a7', 'b1', 'a8', 'b2']);
   });
 
+  it('tells those who wait how long those ahead of them will take, turns counted', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    const asked = (device: string) => gpu.ask(device, jobOf('x', { device })).aheadMs;
+    expect(asked('first')).toBeUndefined();
+    elapse(gpu.clock, 400);
+    expect([asked('a'), asked('a'), asked('a')]).toEqual([600, 1600, 2600]);
+    expect([asked('b'), asked('b')]).toEqual([1600, 3600]);
+  });
+
+  it('tells of those ahead as of so many that run at once, and of a load', () => {
+    const gpu = new VirtualGpu({ slots: 2 });
+    gpu.warm('x');
+    for (let i = 0; i < 3; i += 1) gpu.ask(`${i}`, jobOf('x'));
+    expect(gpu.ask('next', jobOf('x')).aheadMs).toBe(1500);
+    gpu.ask('loader', jobOf('y'));
+    expect(gpu.ask('next', jobOf('y')).aheadMs).toBe(2000);
+  });
+
   it('forgets who closes its ticket', () => {
     const gpu = new VirtualGpu();
     gpu.warm('x');

@@ -152,6 +152,15 @@ describe('a request at servers that are free', () => {
     expect(rig.servers.b!.active).toBe(1);
   });
 
+  it('waits for a faster one the less, the more are free', () => {
+    const free = (count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, i) => [`f${i}`, { finishMs: 6000, immediateMs: 6000, free: true }]),
+      );
+    expect(at(request({ a: SLOW, ...free(1) }, { busy: false }))).toEqual(['a']);
+    expect(at(request({ a: SLOW, ...free(4) }, { busy: false }))).toEqual(['f0']);
+  });
+
   it.each([
     ['takes the free one', 4900, 'b'],
     ['waits', 5100, 'a'],
@@ -168,6 +177,26 @@ describe('a request at servers that are free', () => {
     expect([at(rig), waits(rig), rig.servers.a!.taken]).toEqual([[], { a: 1 }, 1]);
     rig.servers.a!.finish();
     expect(at(rig)).toEqual(['a']);
+  });
+});
+
+describe('a request at a server that is not as free as it told', () => {
+  const told: Guess = { finishMs: 500, immediateMs: 500, free: true };
+
+  it('takes the seat at a slower one as soon as it knows how long it would wait', () => {
+    const rig = request(
+      { a: told, b: { finishMs: 1400, immediateMs: 1400, free: true } },
+      { prepare: ({ b }) => b!.finish() },
+    );
+    expect([at(rig), waits(rig)]).toEqual([['b'], { a: 0, b: 0 }]);
+  });
+
+  it('waits there where that is still the sooner end', () => {
+    const rig = request(
+      { a: told, b: { finishMs: 9000, immediateMs: 9000, free: true } },
+      { prepare: ({ b }) => b!.finish() },
+    );
+    expect([at(rig), waits(rig)]).toEqual([[], { a: 1, b: 0 }]);
   });
 });
 

@@ -22,7 +22,7 @@ export function openTicket(
   admission: Admission,
   journey: Journey,
   job: Job,
-  { onSeat, onRefused }: TicketEvents,
+  { onSeat, onQueued, onRefused }: TicketEvents,
 ): Ticket {
   journey.tickets += 1;
   let waiting: Ticket | undefined;
@@ -54,6 +54,7 @@ export function openTicket(
             },
           );
         },
+        onQueued: (aheadMs) => wire.send(journey, () => settled || onQueued(aheadMs)),
         onRefused: (reason) => wire.send(journey, () => refused(reason)),
       });
     },

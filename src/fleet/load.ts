@@ -19,17 +19,26 @@ export interface ModelLoad {
   readonly numCtx: number | null;
 }
 
+/** Work left of a model: `backlogMs` of its row, which is above 0. */
+export interface ModelWork {
+  readonly model: string;
+  readonly backlogMs: number;
+}
+
 /** What runs and waits at a server, by `modelKey`. */
 export interface ServerLoad {
   readonly models: Readonly<Record<string, ModelLoad>>;
   /** Those with work left: few of the many that a server may have, and all that a choice looks at besides its own. */
-  readonly atWork: readonly string[];
+  readonly atWork: readonly ModelWork[];
 }
 
 /** The load that these models make together. Pure. */
 export function serverLoad(models: Readonly<Record<string, ModelLoad>>): ServerLoad {
-  const atWork: string[] = [];
-  for (const key in models) if ((models[key]?.backlogMs ?? 0) > 0) atWork.push(key);
+  const atWork: ModelWork[] = [];
+  for (const model in models) {
+    const backlogMs = models[model]?.backlogMs ?? 0;
+    if (backlogMs > 0) atWork.push({ model, backlogMs });
+  }
   return { models, atWork };
 }
 

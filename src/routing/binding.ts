@@ -21,7 +21,7 @@ export interface BindingOptions {
 /** A place in a queue and when the request was expected to end there, on the clock. */
 interface Held {
   readonly ticket: Ticket;
-  readonly dueAt: number;
+  dueAt: number;
 }
 
 /**
@@ -95,10 +95,20 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     places += 1;
     let early: Seat | undefined;
     let opened = false;
+    let queuedMs: number | undefined;
+    // The server knows who is ahead; what it has told of its load is older than that.
+    const dueAt = () =>
+      clock.now() + (queuedMs === undefined ? estimate.finishMs : queuedMs + estimate.immediateMs);
     const ticket = desk.open(job, {
       onSeat: (seat) => {
         if (!opened) early = seat;
         else granted(deviceId, seat);
+      },
+      onQueued: (aheadMs) => {
+        queuedMs = aheadMs;
+        const held = tickets.get(deviceId);
+        if (held) held.dueAt = dueAt();
+        step();
       },
       onRefused: (reason) => {
         tickets.delete(deviceId);
@@ -111,7 +121,7 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     if (early) granted(deviceId, early);
     else if (over) ticket.close();
     else if (!refused.has(deviceId)) {
-      tickets.set(deviceId, { ticket, dueAt: clock.now() + estimate.finishMs });
+      tickets.set(deviceId, { ticket, dueAt: dueAt() });
     }
   };
   const closeWorst = (now: readonly Valued[]) => {
@@ -132,7 +142,8 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
       end();
       return onNone([...refused.values()][0]);
     }
-    const seat = mayTake && best.option.estimate.free ? best.option.desk.take(best.option.job) : undefined;
+    const looksFree = best.option.estimate.free && !tickets.has(best.option.deviceId);
+    const seat = mayTake && looksFree ? best.option.desk.take(best.option.job) : undefined;
     if (seat) return win(seat, best.option);
     const { standsIn, estimate } = best.option;
     const mustWait = !standsIn && estimate.immediateMs < estimate.finishMs;

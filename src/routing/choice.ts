@@ -5,12 +5,13 @@ import type { ServerFacts } from '../fleet/pool.ts';
 import type { PrefixMark } from '../ollama/prefix-hashes.ts';
 import type { Affinity } from './affinity.ts';
 import { assumedCost } from './assumed-cost.ts';
+import { candidates } from './candidates.ts';
 import { contextSent } from './context.ts';
-import type { Desk } from './desk.ts';
+import type { Desk, Job } from './desk.ts';
 import { detour } from './detour.ts';
 import { type AssumedCost, estimate } from './finish.ts';
 import type { FleetSpeeds, Guess } from './fleet-speeds.ts';
-import { mayHold, standsIn, tierOf } from './policy.ts';
+import { standsIn, tierOf } from './policy.ts';
 import type { Option } from './valuation.ts';
 
 /** A request that wants a seat. */
@@ -52,9 +53,9 @@ export function optionsFor(
   now: number,
 ): Option[] {
   const { modelKey } = wanted;
-  const able = servers.filter((server) => mayHold(server, modelKey));
+  const able = candidates(servers, modelKey);
   if (choice.policy === 'fastest' || choice.policy === 'race')
-    return able.map((server) => optionAt(choice, server, servers, wanted, now));
+    return optionsAt(choice, able, servers, wanted, now);
   const [one] = able
     .map((server, index) => ({
       server,
@@ -62,7 +63,7 @@ export function optionsFor(
       key: policyKey(choice, server, index),
     }))
     .sort((a, b) => a.tier - b.tier || a.key - b.key);
-  return one ? [optionAt(choice, one.server, servers, wanted, now)] : [];
+  return one ? optionsAt(choice, [one.server], servers, wanted, now) : [];
 }
 
 function policyKey(
@@ -74,15 +75,29 @@ function policyKey(
   return policy === 'least-busy' ? (inFlight.get(deviceId) ?? 0) : index;
 }
 
+function optionsAt(
+  choice: ChoiceOptions,
+  able: readonly ServerFacts[],
+  servers: readonly ServerFacts[],
+  wanted: Wanted,
+  now: number,
+): Option[] {
+  const { modelKey: model, device, promptTokens, maxOutputTokens, numCtx } = wanted;
+  // To most servers the prompt is new, and there may be a thousand of them.
+  const job = { model, device, promptTokens: Math.max(1, promptTokens), maxOutputTokens, numCtx };
+  return able.map((server) => optionAt(choice, server, servers, wanted, job, now));
+}
+
 function optionAt(
   choice: ChoiceOptions,
   server: ServerFacts,
   servers: readonly ServerFacts[],
   wanted: Wanted,
+  jobAnew: Job,
   now: number,
 ): Option {
   const { deskOf, affinity, homeUrl, protectContext } = choice;
-  const { modelKey, marks, device, maxOutputTokens } = wanted;
+  const { modelKey, marks } = wanted;
   const { deviceId } = server;
   const desk = deskOf(server);
   const load = desk.load(modelKey);
@@ -93,8 +108,10 @@ function optionAt(
   if (!inMemory) affinity.forget(deviceId, modelKey);
   const cached = inMemory ? affinity.cachedTokens(deviceId, modelKey, marks, now) : 0;
   const promptTokens = Math.max(1, wanted.promptTokens - cached);
-  const job = { model: modelKey, device, promptTokens, maxOutputTokens, numCtx };
-  const expected = estimate(load, job, toldCost(row) ?? guessedCost(choice, server, servers, modelKey, now));
+  const isAnew = promptTokens === jobAnew.promptTokens && numCtx === jobAnew.numCtx;
+  const job = isAnew ? jobAnew : { ...jobAnew, promptTokens, numCtx };
+  const cost = tellsCost(row) ? NOTHING_TO_GUESS : guessedCost(choice, server, servers, modelKey, now);
+  const expected = estimate(load, job, cost);
   const isAway = homeUrl !== undefined && server.url !== homeUrl;
   return {
     deviceId,
@@ -122,13 +139,19 @@ function guessedCost(
   );
 }
 
-/** What a server tells of a model, if it tells all of it: then nothing has to be guessed. */
-function toldCost(row: ModelLoad | undefined): AssumedCost | undefined {
-  const { decodeMsPerToken, prefillMsPerToken, outputTokens, loadMs } = row ?? {};
-  if (decodeMsPerToken == null || prefillMsPerToken == null || outputTokens == null) return undefined;
-  // What a load takes is asked only of one that is not loaded.
-  if (loadMs == null && !row?.loaded) return undefined;
-  return { decodeMsPerToken, prefillMsPerToken, outputTokens, loadMs: loadMs ?? 0 };
+/** Stands in where a server tells all that a model costs. */
+const NOTHING_TO_GUESS: AssumedCost = {
+  decodeMsPerToken: 0,
+  prefillMsPerToken: 0,
+  loadMs: 0,
+  outputTokens: 0,
+};
+
+/** Whether a server tells all that a model costs; what a load takes is asked only of one that is not loaded. */
+function tellsCost(row: ModelLoad | undefined): boolean {
+  if (!row || row.decodeMsPerToken === null || row.prefillMsPerToken === null || row.outputTokens === null)
+    return false;
+  return row.loaded || row.loadMs !== null;
 }
 
 function known(guess: Guess): Partial<Guess> {

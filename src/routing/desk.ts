@@ -38,6 +38,8 @@ export interface Ticket {
 
 export interface TicketEvents {
   readonly onSeat: (seat: Seat) => void;
+  /** There is no seat yet; those ahead are expected to take so long, ms. Called once at most, before the others. */
+  readonly onQueued: (aheadMs: number) => void;
   /** The queue is full or the server does not answer; there will be no seat. */
   readonly onRefused: (reason: string) => void;
 }

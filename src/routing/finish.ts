@@ -76,10 +76,10 @@ export function estimate(load: ServerLoad | undefined, work: WorkAsked, assumed:
   const priceMs = warm ? 0 : loadPriceMs(model, assumed);
   // With several slots the queue moves by as many at once.
   const aheadMs = active < slots && queued === 0 ? CROWDING * active * ownMs : backlogMs / slots;
-  const mineMs = aheadMs + ownMs;
+  const immediateMs = priceMs + shared(load, work.model, ownMs);
   return {
-    finishMs: priceMs + shared(load, work.model, mineMs),
-    immediateMs: priceMs + shared(load, work.model, ownMs),
+    finishMs: aheadMs === 0 ? immediateMs : priceMs + shared(load, work.model, aheadMs + ownMs),
+    immediateMs,
     warm,
     free: warm && model.loaded && active < slots && queued === 0,
   };
@@ -107,10 +107,9 @@ function fitsContext({ numCtx }: ModelLoad, work: WorkAsked): boolean {
   return numCtx === null || numCtx === (work.numCtx ?? AUTO_CTX);
 }
 
-function shared(load: ServerLoad | undefined, model: string, mineMs: number): number {
+/** When work of a model ends on a GPU that the models at work share, if nothing new comes, ms. Pure. */
+export function shared(load: ServerLoad | undefined, model: string, mineMs: number): number {
   let sum = mineMs;
-  for (const key of load?.atWork ?? []) {
-    if (key !== model) sum += Math.min(load?.models[key]?.backlogMs ?? 0, mineMs);
-  }
+  if (load) for (const one of load.atWork) if (one.model !== model) sum += Math.min(one.backlogMs, mineMs);
   return sum;
 }

@@ -91,8 +91,8 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-/** Whether a server has the model in memory: what it tells itself is newer than its list. */
-function isLoaded({ load, loadedKeys }: ServerFacts, modelKey: string): boolean {
+/** Whether a server has the model in memory: what it tells itself is newer than its list. Pure. */
+export function isLoaded({ load, loadedKeys }: ServerFacts, modelKey: string): boolean {
   return load?.models[modelKey]?.loaded ?? loadedKeys.has(modelKey);
 }
 

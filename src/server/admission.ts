@@ -1,11 +1,12 @@
 import type { Cancel, Clock } from '../clock.ts';
 import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
 import type { Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
-import { AUTO_CTX } from '../routing/finish.ts';
+import { AUTO_CTX, shared } from '../routing/finish.ts';
 import type { GpuFacts, Victims } from './gpu-facts.ts';
-import { GpuWork, type Work } from './gpu-work.ts';
+import { GpuWork } from './gpu-work.ts';
 import { InMemory } from './in-memory.ts';
 import { Queues, type Waiting } from './queues.ts';
+import { type Running, RunningRequests } from './running.ts';
 
 export interface AdmissionOptions {
   readonly clock: Clock;
@@ -21,14 +22,6 @@ const PATIENCE = 2;
 /** Ollama pushes models out before it begins to load: by then its list shows it, ms. */
 const PUSHED_OUT_MS = 100;
 
-interface Running extends Work {
-  readonly job: Job;
-  /** Its model has to be loaded for it. */
-  cold: boolean;
-  /** The first byte of its answer has come. */
-  begun: boolean;
-}
-
 /**
  * The queue in front of one Ollama: passes on what it would run at once, so that the rest can still go elsewhere.
  * One load at a time, as Ollama does it; a model that requests wait for is not pushed out before the newcomer has
@@ -39,7 +32,7 @@ export class Admission {
   readonly #gpu: GpuWork;
   readonly #queues = new Queues();
   readonly #memory = new InMemory();
-  readonly #running = new Set<Running>();
+  readonly #running = new RunningRequests();
   /** When a load pushed out a model, on the clock; no more of them than Ollama has had in memory. */
   readonly #pushedOutAt = new Map<string, number>();
   #stopPatience: Cancel = () => {};
@@ -69,6 +62,7 @@ export class Admission {
     const waiting = { device: job.device, job, since: this.#options.clock.now(), events };
     this.#queues.add(waiting);
     this.review();
+    if (this.#queues.has(waiting)) events.onQueued(this.#aheadMs(waiting));
     return {
       close: () => {
         if (this.#queues.take(waiting, false)) this.review();
@@ -78,7 +72,7 @@ export class Admission {
 
   /** Takes note of what Ollama's list says is in memory, as it was at `asOf` on the clock. */
   sync(keys: Iterable<string>, asOf: number): void {
-    this.#memory.sync(keys, asOf, this.#isSeenRunning, (model) => this.#found(model, asOf));
+    this.#memory.sync(keys, asOf, this.#running.isSeen, (model) => this.#found(model, asOf));
     // Let in as to a loaded model that had been pushed out: Ollama is loading it for them.
     for (const one of this.#running) if (!one.begun && !this.#memory.has(one.model)) one.cold = true;
     this.review();
@@ -97,7 +91,7 @@ export class Admission {
 
   /** What runs and waits, for those who choose among servers. `models` are those to tell of besides. */
   load(models: Iterable<string> = []): ServerLoad {
-    const keys = new Set([...models, ...this.#memory.keys(this.#isBusy), ...this.#queues.models()]);
+    const keys = new Set([...models, ...this.#memory.keys(this.#running.isBusy), ...this.#queues.models()]);
     for (const { model } of this.#running) keys.add(model);
     return serverLoad(Object.fromEntries([...keys].map((key) => [key, this.#loadOf(key)])));
   }
@@ -122,16 +116,16 @@ export class Admission {
     const { job } = head;
     const { model } = job;
     if (this.#isWarm(job)) return this.#mayRun(model, draining);
-    if (this.loading !== undefined || this.#activeOf(model) > 0) return false;
+    if (this.loading !== undefined || this.#running.countOf(model) > 0) return false;
     const { keys } = this.#victims(model);
     // Also one that only may have to go: Ollama would wait for it to be idle, and nobody would know of the load.
-    if (keys.some(this.#isBusy)) return false;
+    if (keys.some(this.#running.isBusy)) return false;
     const wanted = keys.some((key) => key !== model && this.#queues.sizeOf(key) > 0);
     return !wanted || this.#options.clock.now() >= this.#patientUntil(head);
   }
 
   #mayRun(model: string, draining: ReadonlySet<string>): boolean {
-    const active = this.#activeOf(model);
+    const active = this.#running.countOf(model);
     if (active >= this.#options.facts.slots(model) || draining.has(model)) return false;
     return active > 0 || !this.#memory.inDoubt;
   }
@@ -168,26 +162,15 @@ export class Admission {
   /** Those that a load pushes out, or may; a model that is loaded for another context makes room for itself. */
   #victims(model: string): Victims {
     if (this.#memory.has(model)) return { keys: [model], sure: true };
-    return this.#options.facts.victims(model, this.#memory.keys(this.#isBusy));
+    return this.#options.facts.victims(model, this.#memory.keys(this.#running.isBusy));
   }
 
   #seat(job: Job): Seat {
     const { clock, facts } = this.#options;
     const { model } = job;
     const cold = !this.#isWarm(job);
-    const expectedMs = facts.workMs(job);
-    const running: Running = {
-      job,
-      model,
-      cold,
-      expectedMs,
-      startedAt: undefined,
-      share: 0,
-      crowd: 0,
-      begun: false,
-    };
+    const running = this.#running.letIn(job, cold, facts.workMs(job));
     const stopLoad = cold ? this.#beginLoad(running) : () => {};
-    this.#running.add(running);
     if (!cold) this.#gpu.start(running);
     return {
       headers: [],
@@ -242,24 +225,38 @@ export class Admission {
     this.#memory.put(model, loader && (loader.job.numCtx ?? AUTO_CTX), asOf);
   }
 
+  /** Time until the turn of one who waits for a slot in a model that is loaded or being loaded, ms. */
+  #aheadMs(waiting: Waiting): number {
+    const { model } = waiting.job;
+    const workMs = this.#workMs(model, this.#queues.ahead(waiting));
+    return shared(this.load([model]), model, workMs / this.#options.facts.slots(model));
+  }
+
+  /** Work of all that runs of a model and of those who wait for it, ms of the GPU alone. */
+  #workMs(model: string, queued: Iterable<Waiting>): number {
+    const { facts } = this.#options;
+    let sum = this.#isLoading(model) ? facts.loadMs(model) : 0;
+    for (const one of this.#running.of(model)) sum += this.#gpu.left(one);
+    for (const { job } of queued) sum += facts.workMs(job);
+    return sum;
+  }
+
+  #isLoading(model: string): boolean {
+    return this.#running.of(model).some(({ cold, startedAt }) => cold && startedAt === undefined);
+  }
+
   #loadOf(model: string): ModelLoad {
     const { facts } = this.#options;
-    const running = [...this.#running].filter((one) => one.model === model);
-    const loads = running.some(({ cold, startedAt }) => cold && startedAt === undefined);
-    const queued = [...this.#queues.of(model)];
-    const backlogMs =
-      running.reduce((sum, one) => sum + this.#gpu.left(one), loads ? facts.loadMs(model) : 0) +
-      queued.reduce((sum, { job }) => sum + facts.workMs(job), 0);
     const loaded = this.#memory.has(model);
-    const victims = loaded ? undefined : facts.victims(model, this.#memory.keys(this.#isBusy));
+    const victims = loaded ? undefined : facts.victims(model, this.#memory.keys(this.#running.isBusy));
     const evictsMs = victims?.keys.reduce((sum, key) => sum + facts.loadMs(key), 0) ?? 0;
     return {
       slots: facts.slots(model),
-      active: running.length,
-      queued: queued.length,
-      backlogMs,
+      active: this.#running.countOf(model),
+      queued: this.#queues.sizeOf(model),
+      backlogMs: this.#workMs(model, this.#queues.of(model)),
       loaded,
-      loading: loads,
+      loading: this.#isLoading(model),
       // What is as likely as not costs half.
       evictsMs: victims?.sure === false ? evictsMs / 2 : evictsMs,
       numCtx: this.#memory.numCtxOf(model),
@@ -269,18 +266,5 @@ export class Admission {
 
   #isWarm({ model, numCtx = AUTO_CTX }: Job): boolean {
     return this.#memory.isWarm(model, numCtx);
-  }
-
-  #isSeenRunning = (model: string): boolean => {
-    for (const one of this.#running) if (one.model === model && one.begun) return true;
-    return false;
-  };
-
-  #isBusy = (model: string): boolean => this.#activeOf(model) > 0;
-
-  #activeOf(model: string): number {
-    let active = 0;
-    for (const one of this.#running) if (one.model === model) active += 1;
-    return active;
   }
 }

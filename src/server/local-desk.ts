@@ -67,7 +67,7 @@ export class LocalDesk implements Desk {
 
   open(job: Job, events: TicketEvents): Ticket {
     const onSeat = (seat: Seat) => events.onSeat(this.#watched(job.model, seat));
-    const ticket = this.#admission.open(job, { onSeat, onRefused: events.onRefused });
+    const ticket = this.#admission.open(job, { ...events, onSeat });
     if (this.#isUnknown(job.model) && this.#parallel.waiting(job.model, this.#admission.queued(job.model)))
       this.#admission.review();
     return ticket;

@@ -54,6 +54,16 @@ export class Queues {
     return this.#lines.get(model) ?? [];
   }
 
+  /** Those whose turn for the same model comes before that of `waiting`. */
+  ahead(waiting: Waiting): Iterable<Waiting> {
+    return this.#lines.get(waiting.job.model)?.ahead(waiting) ?? [];
+  }
+
+  /** Whether it waits still. */
+  has(waiting: Waiting): boolean {
+    return this.#lines.get(waiting.job.model)?.has(waiting) ?? false;
+  }
+
   models(): Iterable<string> {
     return this.#lines.keys();
   }

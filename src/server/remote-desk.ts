@@ -6,6 +6,7 @@ import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
 import { assumedCost } from '../routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
 import { serviceMs, UNLOADED } from '../routing/finish.ts';
+import { readTicketAnswer } from './ticket-answer.ts';
 import { DEVICE_HEADER, GRANT_HEADER, IF_FREE_HEADER, TICKETS_PATH, writeTicket } from './ticket-wire.ts';
 
 export interface RemoteDeskOptions {
@@ -26,8 +27,6 @@ const TOLD_AFTER_MS = 60;
 const MAX_ENDED = 64;
 /** What a server that knows nothing of a model yet is thought to need for it. */
 const UNKNOWN_COST = assumedCost(undefined, undefined, undefined);
-/** A grant is one short line; more is no grant. */
-const MAX_GRANT_BYTES = 1024;
 
 /** The queue of an ollana in server mode, over the network. */
 export class RemoteDesk implements Desk {
@@ -43,8 +42,7 @@ export class RemoteDesk implements Desk {
 
   load(): ServerLoad | undefined {
     const told = this.#options.load();
-    const since = this.#options.clock.now() - TOLD_AFTER_MS;
-    this.#taken = this.#taken.filter(({ at }) => at > since);
+    this.#forgetOld();
     const ended = this.#endedSince.told === told ? this.#endedSince.models : [];
     if (!told || (this.#taken.length === 0 && ended.length === 0)) return told;
     const models: Record<string, ModelLoad> = { ...told.models };
@@ -57,6 +55,12 @@ export class RemoteDesk implements Desk {
       if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
     }
     return serverLoad(models);
+  }
+
+  #forgetOld(): void {
+    if (this.#taken.length === 0) return;
+    const since = this.#options.clock.now() - TOLD_AFTER_MS;
+    this.#taken = this.#taken.filter(({ at }) => at > since);
   }
 
   take(job: Job): Seat | undefined {
@@ -84,7 +88,7 @@ export class RemoteDesk implements Desk {
     if (this.#endedSince.models.length < MAX_ENDED) this.#endedSince.models.push(model);
   }
 
-  open(job: Job, { onSeat, onRefused }: TicketEvents): Ticket {
+  open(job: Job, { onSeat, onQueued, onRefused }: TicketEvents): Ticket {
     const { url, agent, device } = this.#options;
     const target = new URL(url() + TICKETS_PATH);
     const body = writeTicket(job);
@@ -106,10 +110,16 @@ export class RemoteDesk implements Desk {
     };
     request.on('error', (error) => refused(reasonOf(error)));
     request.on('response', (response) =>
-      readGrant(response, refused, (grant) => {
-        if (settled) return;
-        settled = true;
-        onSeat(this.#seat(job.model, grant, request, response));
+      readTicketAnswer(response, {
+        onRefused: refused,
+        onQueued: (aheadMs) => {
+          if (!settled) onQueued(aheadMs);
+        },
+        onGrant: (grant) => {
+          if (settled) return;
+          settled = true;
+          onSeat(this.#seat(job.model, grant, request, response));
+        },
       }),
     );
     request.end(body);
@@ -133,38 +143,5 @@ export class RemoteDesk implements Desk {
         if (result) this.#ended(model);
       },
     };
-  }
-}
-
-function readGrant(
-  response: IncomingMessage,
-  refused: (reason: string) => void,
-  onGrant: (grant: string) => void,
-): void {
-  let text = '';
-  let read = false;
-  response.setEncoding('utf8');
-  response.on('data', (chunk: string) => {
-    if (read) return;
-    text += chunk;
-    if (text.length > MAX_GRANT_BYTES) return refused('it answers something else to a ticket');
-    if (response.statusCode !== 200 || !text.includes('\n')) return;
-    read = true;
-    const grant = field(text, 'grant');
-    if (grant === undefined) refused('it answers something else to a ticket');
-    else onGrant(grant);
-  });
-  response.on('error', (error) => refused(reasonOf(error)));
-  response.on('close', () => {
-    if (!read) refused(field(text, 'error') ?? `it answered ${response.statusCode} to a ticket`);
-  });
-}
-
-function field(text: string, name: string): string | undefined {
-  try {
-    const value = (JSON.parse(text) as Record<string, unknown> | null)?.[name];
-    return typeof value === 'string' ? value : undefined;
-  } catch {
-    return undefined;
   }
 }

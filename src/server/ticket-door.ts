@@ -27,8 +27,9 @@ export interface TicketDoorOptions {
 }
 
 /**
- * Hands out places in this machine's queue to other machines: a hanging request is a ticket, the first line of
- * its answer a grant, closing it gives back whichever it is.
+ * Hands out places in this machine's queue to other machines: a hanging request is a ticket, a line
+ * of its answer a grant, closing it gives back whichever it is. If there is no seat at once, a line before tells
+ * how long those ahead will take.
  */
 export class TicketDoor {
   readonly #options: TicketDoorOptions;
@@ -65,6 +66,7 @@ export class TicketDoor {
         onSeat: (seat) => {
           giveBack = this.#grant(seat, job, response);
         },
+        onQueued: (aheadMs) => tell(response, { aheadMs: Math.round(aheadMs) }),
         onRefused: (reason) => refuse(response, 'OLLANA_QUEUE_FULL', reason),
       });
       response.once('close', () => {
@@ -98,14 +100,19 @@ export class TicketDoor {
       response.end();
     };
     this.#grants.set(id, { seat, device, model, done });
-    response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
-    response.write(`${JSON.stringify({ grant: id })}\n`);
+    tell(response, { grant: id });
     return giveBack;
   }
 }
 
+function tell(response: ServerResponse, line: object): void {
+  if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
+  response.write(`${JSON.stringify(line)}\n`);
+}
+
 function refuse(response: ServerResponse, code: ErrorCode, message: string): void {
-  if (response.headersSent || response.destroyed) return;
+  if (response.headersSent) response.destroy();
+  if (response.destroyed) return;
   const status = code === 'OLLANA_BAD_REQUEST' ? 400 : 503;
   const body = JSON.stringify({ error: message });
   response.writeHead(status, {

@@ -18,6 +18,10 @@ export class WaitLine<T extends { readonly device: string }> {
     this.#size += 1;
   }
 
+  has(one: T): boolean {
+    return this.#devices.get(one.device)?.has(one) ?? false;
+  }
+
   /** Whose turn it is; undefined when nobody waits. */
   first(): T | undefined {
     for (const own of this.#devices.values()) for (const one of own) return one;
@@ -36,6 +40,21 @@ export class WaitLine<T extends { readonly device: string }> {
     this.#devices.delete(one.device);
     if (own.size > 0) this.#devices.set(one.device, own);
     return true;
+  }
+
+  /** Those whose turn comes before that of `one`, which is in the line. */
+  *ahead(one: T): Iterable<T> {
+    const turn = [...(this.#devices.get(one.device) ?? [])].indexOf(one);
+    let isBefore = true;
+    for (const [device, own] of this.#devices) {
+      if (device === one.device) isBefore = false;
+      let left = turn + (isBefore ? 1 : 0);
+      for (const other of own) {
+        if (left === 0) break;
+        left -= 1;
+        yield other;
+      }
+    }
   }
 
   *[Symbol.iterator](): Iterator<T> {

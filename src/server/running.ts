@@ -1,0 +1,40 @@
+import type { Job } from '../routing/desk.ts';
+import type { Work } from './gpu-work.ts';
+
+/** A request that has a seat. */
+export interface Running extends Work {
+  readonly job: Job;
+  /** Its model has to be loaded for it. */
+  cold: boolean;
+  /** The first byte of its answer has come. */
+  begun: boolean;
+}
+
+/** Everybody who has a seat. */
+export class RunningRequests extends Set<Running> {
+  /** A request of that job which has just been let in. */
+  letIn(job: Job, cold: boolean, expectedMs: number): Running {
+    const { model } = job;
+    const one = { job, model, cold, expectedMs, startedAt: undefined, share: 0, crowd: 0, begun: false };
+    this.add(one);
+    return one;
+  }
+
+  of(model: string): Running[] {
+    return [...this].filter((one) => one.model === model);
+  }
+
+  countOf(model: string): number {
+    let count = 0;
+    for (const one of this) if (one.model === model) count += 1;
+    return count;
+  }
+
+  isBusy = (model: string): boolean => this.countOf(model) > 0;
+
+  /** The first byte of an answer of that model has come. */
+  isSeen = (model: string): boolean => {
+    for (const one of this) if (one.model === model && one.begun) return true;
+    return false;
+  };
+}
