@@ -1,12 +1,12 @@
 import type { Clock } from '../../src/clock.ts';
 import { type ModelLoad, type ServerLoad, serverLoad } from '../../src/fleet/load.ts';
-import { assumedCost } from '../../src/routing/assumed-cost.ts';
-import type { Desk, Job } from '../../src/routing/desk.ts';
-import { estimate, serviceMs, UNLOADED } from '../../src/routing/finish.ts';
+import type { Job } from '../../src/routing/desk.ts';
+import { estimate } from '../../src/routing/finish.ts';
 import type { Option } from '../../src/routing/valuation.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
+import { ASSUMED, FarDesk } from './far-desk.ts';
 import type { SimServer } from './server.ts';
-import { type Journey, openTicket, seatOf } from './ticket.ts';
+import type { Journey } from './ticket.ts';
 import type { Wire } from './wire.ts';
 
 /** What laptops and servers of a run share. */
@@ -20,7 +20,6 @@ export interface Fleet {
 
 /** As in `RemoteDesk`: what it is told counts a seat that was taken longer ago than this, ms. */
 const TOLD_AFTER_MS = 60;
-const ASSUMED = assumedCost(undefined, undefined, undefined);
 
 interface Taken {
   readonly server: number;
@@ -49,6 +48,11 @@ export class Laptop {
     // A conversation that is never gone on with needs no place.
     if (prefixTokens === 0 && this.#fleet.servers.length > 100) return;
     this.#ran.set(conversation, { server, tokens: promptTokens + outputTokens });
+  }
+
+  /** Took a seat that looked free: it counts until the server tells of it. */
+  took(server: number, { model }: Job, workMs: number): void {
+    this.#taken.push({ server, model, at: this.#fleet.clock.now(), workMs });
   }
 
   /** What `bind` asks for a request: equal servers take turns in coming first. */
@@ -87,20 +91,9 @@ export class Laptop {
 
   #optionAt(server: number, job: Job, told: ServerLoad | undefined, journey: Journey): Option {
     const load = this.#taken.length === 0 ? told : this.#withTaken(server, told);
-    const { wire, servers, clock } = this.#fleet;
-    const desk: Desk = {
-      load: () => load,
-      take: ({ model }) => {
-        const workMs = serviceMs(load?.models[model] ?? UNLOADED, job, ASSUMED);
-        this.#taken.push({ server, model, at: clock.now(), workMs });
-        return seatOf(undefined, () => {});
-      },
-      open: (wanted, events) =>
-        openTicket(wire, (servers[server] as SimServer).admission, journey, wanted, events),
-    };
     return {
       deviceId: String(server),
-      desk,
+      desk: new FarDesk({ fleet: this.#fleet, laptop: this, server, load, journey }),
       job,
       tier: 0,
       standsIn: false,

@@ -5,12 +5,31 @@ import { simReport } from './report.ts';
 import { fleetScene, scaleScene } from './scene.ts';
 import { runTickets } from './tickets.ts';
 
+const USAGE = `npm run simulate -- [options]: laptops and servers on a virtual clock, beside what a centre would do
+
+  --world scale|fleet  many GPUs with one model (default), or three that share three
+  --servers N          GPUs of the world scale, default 10; a third each of speed 4, 2 and 1
+  --laptops N          default ten for each server, 3 in the world fleet
+  --load X             share of what all GPUs could do together, default 0.8
+  --requests N         default 20000, 240 in the world fleet
+  --seed N             default 1: the same requests for the same seed
+  --stale MS           age of what a laptop is told of a server, default 20
+  --lost PERCENT       messages that get lost, default 0
+
+examples: npm run simulate -- --servers 100        (a minute)
+          npm run simulate -- --world fleet --laptops 6 --load 0.6`;
+
+const argv = process.argv.slice(2);
 try {
-  const config = readSimConfig(process.argv.slice(2));
-  const scene = config.world === 'fleet' ? fleetScene(config) : scaleScene(config);
-  const references = config.world === 'fleet' ? runFleetReferences(config) : runReferences(scene, config);
-  console.log(simReport(config, [runTickets(scene, config), ...references]));
+  console.log(argv.includes('--help') ? USAGE : simulate(argv));
 } catch (error) {
   console.error(`simulate: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
+}
+
+function simulate(options: readonly string[]): string {
+  const config = readSimConfig(options);
+  const scene = config.world === 'fleet' ? fleetScene(config) : scaleScene(config);
+  const references = config.world === 'fleet' ? runFleetReferences(config) : runReferences(scene, config);
+  return simReport(config, [runTickets(scene, config), ...references]);
 }
