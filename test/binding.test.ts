@@ -269,6 +269,15 @@ describe('a request at servers that are busy', () => {
     expect(waits(rig)).toEqual({ a: 0, b: 1 });
   });
 
+  it('thinks of a wait that is over that it lasts as long again', () => {
+    const rig = request({ a: SLOW, b: { finishMs: 9000, immediateMs: 5000 } });
+    rig.servers.b!.guess = { finishMs: 9000, immediateMs: 2400 };
+    elapse(rig.clock, 2000);
+    expect(waits(rig)).toEqual({ a: 1, b: 0 });
+    elapse(rig.clock, 1000);
+    expect(waits(rig)).toEqual({ a: 1, b: 1 });
+  });
+
   it('keeps to lower tiers while there are any', () => {
     const rig = request({
       a: { ...SLOW, tier: 1 },

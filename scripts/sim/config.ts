@@ -10,7 +10,7 @@ export interface SimConfig {
   readonly load: number;
   readonly seed: number;
   readonly requests: number;
-  /** Age that a load table has when it arrives at a laptop, ms. */
+  /** How long a load table is under way to a laptop, ms; a server sends one every 20 ms at most. */
   readonly staleMs: number;
   /** Share of messages that get lost, 0 to 1. */
   readonly lost: number;
@@ -30,7 +30,7 @@ export function readSimConfig(argv: readonly string[]): SimConfig {
       load: { type: 'string', default: '0.8' },
       seed: { type: 'string', default: '1' },
       requests: { type: 'string' },
-      stale: { type: 'string', default: '20' },
+      stale: { type: 'string', default: '2' },
       lost: { type: 'string', default: '0' },
     },
   });

@@ -13,7 +13,7 @@ const USAGE = `npm run simulate -- [options]: laptops and servers on a virtual c
   --load X             share of what all GPUs could do together, default 0.8
   --requests N         default 20000, 240 in the world fleet
   --seed N             default 1: the same requests for the same seed
-  --stale MS           age of what a laptop is told of a server, default 20
+  --stale MS           how long what a server tells is under way, default 2; it tells every 20 ms at most
   --lost PERCENT       messages that get lost, default 0
 
 examples: npm run simulate -- --servers 100        (a minute)

@@ -47,7 +47,7 @@ export function simReport(config: SimConfig, outcomes: readonly Outcome[]): stri
     world === 'fleet'
       ? `3 GPUs that share 3 models, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`
       : `${servers} servers, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`,
-    `load tables ${staleMs} ms old, ${100 * lost} % of messages lost; times in ms`,
+    `load tables ${staleMs} ms under way, ${100 * lost} % of messages lost; times in ms`,
     '',
     row('', ['wait p50', 'p95', 'p99', 'mean end', 'p95', 'loads']),
     ...lines.map(({ name, wait, mean, p95, loads }) =>

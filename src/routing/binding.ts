@@ -59,12 +59,14 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
       const held = tickets.get(deviceId);
       return held && held.dueAt - now;
     };
-    return valuesOf(open, dueMs, share);
+    return valuesOf(open, { dueMs, share, fooled });
   };
   let stopListening: Cancel = () => {};
   let stopReview: Cancel = () => {};
   let over = false;
   let places = 0;
+  /** How often a server that looked free turned out to be taken. */
+  let fooled = mayTake ? 0 : 1;
   let stepping = false;
   let again = false;
 
@@ -106,6 +108,7 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
       },
       onQueued: (aheadMs) => {
         queuedMs = aheadMs;
+        if (estimate.free) fooled += 1;
         const held = tickets.get(deviceId);
         if (held) held.dueAt = dueAt();
         step();
@@ -155,6 +158,8 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     if (!tickets.has(best.option.deviceId) && (places < MAX_PLACES || tickets.size === 0)) {
       if (tickets.size >= MAX_TICKETS) closeWorst(now);
       openTicket(best.option);
+      // Most likely there is a seat within a round trip: places elsewhere would only be given up again.
+      if (looksFree) return;
     }
     const others = now.filter(
       (one) =>

@@ -25,17 +25,22 @@ export interface Valued {
  * sees them in an order of its own, or many laptops would all choose the same one.
  */
 const SPREAD = 0.1;
-/**
- * The servers with when a request would end there. `dueMs` tells when it is due where it waits already, ms from now;
- * `share` gives each server a number from 0 up to 1 that stays the same for one request. Pure but for that.
- */
-export function valuesOf(
-  options: readonly Option[],
-  dueMs: (deviceId: string) => number | undefined,
-  share: (deviceId: string) => number,
-): readonly Valued[] {
-  const { count, bestMs } = freeOf(options);
-  const price = waitingPrice(count);
+/** What a request knows of itself. */
+export interface Standing {
+  /** When it is due where it waits already, ms from now. */
+  readonly dueMs: (deviceId: string) => number | undefined;
+  /** A number from 0 up to 1 for each server, which stays the same for one request. */
+  readonly share: (deviceId: string) => number;
+  /** How often a server that looked free turned out to be taken. */
+  readonly fooled: number;
+}
+
+/** The servers with when a request would end there. Pure but for `share`. */
+export function valuesOf(options: readonly Option[], { dueMs, share, fooled }: Standing): readonly Valued[] {
+  const free = finishesOfFree(options);
+  const price = waitingPrice(free.length);
+  const [bestMs = Number.POSITIVE_INFINITY] = free;
+  const contestedMs = free[contested(free.length, fooled) - 1] ?? bestMs;
   return options.map((option) => {
     const { finishMs, immediateMs, free } = option.estimate;
     const due = dueMs(option.deviceId);
@@ -43,10 +48,12 @@ export function valuesOf(
     const isFree = free && due === undefined;
     // Whoever came later is behind us, and we ourselves are in what the server says of its queue.
     const latestMs = free ? Number.POSITIVE_INFINITY : finishMs;
-    const expectedMs = due === undefined ? finishMs : clamp(due, immediateMs, latestMs);
+    const expectedMs =
+      due === undefined ? finishMs : Math.min(immediateMs + waitMs(due - immediateMs), latestMs);
     const pricedMs = expectedMs + (price - 1) * (expectedMs - immediateMs);
-    const isAsGood = isFree && finishMs * (1 - SPREAD) < bestMs;
-    return { option, finishMs: isAsGood ? pricedMs * (1 - SPREAD * share(option.deviceId)) : pricedMs };
+    const asGoodMs = finishMs <= contestedMs ? bestMs : finishMs;
+    const isAsGood = isFree && asGoodMs * (1 - SPREAD) < bestMs;
+    return { option, finishMs: isAsGood ? asGoodMs * (1 - SPREAD * share(option.deviceId)) : pricedMs };
   });
 }
 
@@ -89,20 +96,29 @@ function waitingPrice(freeSlots: number): number {
   return 1 + Math.sqrt(freeSlots);
 }
 
-/** How many servers of those that come first are free, and when a request would end at the best, ms; else never. */
-function freeOf(options: readonly Option[]): { readonly count: number; readonly bestMs: number } {
-  let tier = Number.POSITIVE_INFINITY;
-  for (const option of options) if (option.tier < tier) tier = option.tier;
-  let count = 0;
-  let bestMs = Number.POSITIVE_INFINITY;
-  for (const { tier: own, estimate } of options) {
-    if (own !== tier || !estimate.free) continue;
-    count += 1;
-    bestMs = Math.min(bestMs, estimate.finishMs);
-  }
-  return { count, bestMs };
+/** Larger steps send requests to slow servers while fast ones fall idle, smaller ones let them chase for longer. */
+const FOOLED_FOR_ALL = 16;
+
+/**
+ * Of how many free servers, the best ones, it does not matter which: all laptops see the same one become free, and
+ * all but one find it taken. The more often that happened to a request, the further down it looks: with 3 free ones
+ * only at the best, with 100 at the 3 best at the fourth time, with 1000 at 5. Pure.
+ */
+function contested(free: number, fooled: number): number {
+  return Math.floor(free ** Math.min(1, fooled / FOOLED_FOR_ALL));
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.max(low, Math.min(value, high));
+/** When a request would end at the servers that are free, of those that come first, ms, the best first. Pure. */
+function finishesOfFree(options: readonly Option[]): readonly number[] {
+  let tier = Number.POSITIVE_INFINITY;
+  for (const option of options) if (option.tier < tier) tier = option.tier;
+  const finishes: number[] = [];
+  for (const { tier: own, estimate } of options)
+    if (own === tier && estimate.free) finishes.push(estimate.finishMs);
+  return finishes.sort((a, b) => a - b);
+}
+
+/** A wait that is over and has brought nothing lasts as long again, as far as anybody knows. Pure. */
+function waitMs(expectedMs: number): number {
+  return Math.abs(expectedMs);
 }
