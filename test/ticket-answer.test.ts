@@ -12,8 +12,8 @@ async function heard(answer: RequestListener): Promise<string[]> {
   const agent = new Agent();
   const desk = new RemoteDesk({
     clock: systemClock,
-    url: () => server.url,
-    agent: () => agent,
+    url: server.url,
+    agent,
     device: 'd',
     load: () => undefined,
   });
@@ -26,6 +26,7 @@ async function heard(answer: RequestListener): Promise<string[]> {
         release();
         resolve();
       },
+      onLost: () => words.push('lost'),
       onRefused: (reason) => {
         words.push(reason);
         resolve();

@@ -237,8 +237,8 @@ describe('a seat that looked free and was found taken', () => {
     const job = { model: 'm', device: 'd', promptTokens: 1, maxOutputTokens: 1, numCtx: undefined };
     const desk = new RemoteDesk({
       clock: systemClock,
-      url: () => 'http://127.0.0.1:1',
-      agent: () => new Agent(),
+      url: 'http://127.0.0.1:1',
+      agent: new Agent(),
       device: 'd',
       load: () => serverLoad({ m: { ...UNLOADED, loaded: true } }),
     });

@@ -48,7 +48,7 @@ export class Desks implements Disposable {
     // A server that tells what waits there keeps the queue itself; while it does not tell, it is kept here.
     const remote = server.load !== undefined;
     if (known && known instanceof RemoteDesk === remote) return known;
-    const made = remote ? this.#remote(server.deviceId) : this.#local(server.deviceId);
+    const made = remote ? this.#remote(server) : this.#local(server.deviceId);
     this.#desks.set(server.deviceId, made);
     this.#follow();
     return made;
@@ -65,13 +65,13 @@ export class Desks implements Disposable {
     for (const desk of this.#desks.values()) if (desk instanceof LocalDesk) desk.review();
   }
 
-  #remote(deviceId: string): RemoteDesk {
+  #remote({ deviceId, url }: ServerFacts): RemoteDesk {
     const { clock, device } = this.#options;
     return new RemoteDesk({
       clock,
       device,
-      url: () => this.#facts(deviceId)?.url ?? 'http://127.0.0.1:0',
-      agent: (url) => (url.startsWith('https:') ? this.#secureAgent : this.#agent),
+      url,
+      agent: url.startsWith('https:') ? this.#secureAgent : this.#agent,
       load: () => this.#facts(deviceId)?.load,
     });
   }
@@ -106,7 +106,10 @@ export class Desks implements Disposable {
     const { clock } = this.#options;
     for (const [deviceId, desk] of this.#desks) {
       const facts = this.#facts(deviceId);
-      if (!facts) {
+      if (desk instanceof RemoteDesk && !(facts?.load && facts.url === desk.url)) {
+        this.#desks.delete(deviceId);
+        desk.lose();
+      } else if (!facts) {
         this.#desks.delete(deviceId);
         this.#synced.delete(deviceId);
       } else if (desk instanceof LocalDesk && facts.ps !== this.#synced.get(deviceId)) {

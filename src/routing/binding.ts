@@ -113,6 +113,10 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
         if (held) held.dueAt = dueAt();
         step();
       },
+      onLost: () => {
+        tickets.delete(deviceId);
+        step();
+      },
       onRefused: (reason) => {
         tickets.delete(deviceId);
         refused.set(deviceId, reason);

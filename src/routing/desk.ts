@@ -36,12 +36,19 @@ export interface Ticket {
   close(): void;
 }
 
-export interface TicketEvents {
+/** What becomes of a place in a queue of this process. */
+export interface PlaceEvents {
   readonly onSeat: (seat: Seat) => void;
   /** There is no seat yet; those ahead are expected to take so long, ms. Called once at most, before the others. */
   readonly onQueued: (aheadMs: number) => void;
   /** The queue is full or the server does not answer; there will be no seat. */
   readonly onRefused: (reason: string) => void;
+}
+
+/** What becomes of a place in any queue. */
+export interface TicketEvents extends PlaceEvents {
+  /** Nobody hears of the place any more; it may be taken anew. */
+  readonly onLost: () => void;
 }
 
 /** Where requests for one server get their seats: its own queue, or this process's where it has none. */

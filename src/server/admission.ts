@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../clock.ts';
 import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
-import type { Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
+import type { Job, PlaceEvents, Seat, Ticket } from '../routing/desk.ts';
 import { AUTO_CTX, shared } from '../routing/finish.ts';
 import type { GpuFacts, Victims } from './gpu-facts.ts';
 import { GpuWork } from './gpu-work.ts';
@@ -53,7 +53,7 @@ export class Admission {
   }
 
   /** Waits for a seat; `onSeat` is called once, before this returns if there is one at once. */
-  open(job: Job, events: TicketEvents): Ticket {
+  open(job: Job, events: PlaceEvents): Ticket {
     const refusal = this.#queues.full(job.device);
     if (refusal !== undefined) {
       events.onRefused(refusal);

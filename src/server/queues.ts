@@ -1,4 +1,4 @@
-import type { Job, TicketEvents } from '../routing/desk.ts';
+import type { Job, PlaceEvents } from '../routing/desk.ts';
 import { WaitLine } from './wait-line.ts';
 
 /** One request that waits for a seat. */
@@ -7,7 +7,7 @@ export interface Waiting {
   readonly job: Job;
   /** Since when, ms on the clock. */
   readonly since: number;
-  readonly events: TicketEvents;
+  readonly events: PlaceEvents;
 }
 
 /** One device's places: far more than apps have open; a hostile one gets no further. */

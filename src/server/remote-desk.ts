@@ -11,10 +11,9 @@ import { DEVICE_HEADER, GRANT_HEADER, IF_FREE_HEADER, TICKETS_PATH, writeTicket 
 
 export interface RemoteDeskOptions {
   readonly clock: Clock;
-  /** The server's address now. */
-  readonly url: () => string;
+  readonly url: string;
   /** Connections for tickets, apart from those of requests. */
-  readonly agent: (url: string) => http.Agent;
+  readonly agent: http.Agent;
   /** Who we are in the server's queue. */
   readonly device: string;
   /** What the server told last. */
@@ -36,8 +35,15 @@ export class RemoteDesk implements Desk {
   /** Models of requests of ours that have ended since the server told this. */
   #endedSince: { told: ServerLoad | undefined; models: string[] } = { told: undefined, models: [] };
 
+  /** What loses each place that waits. */
+  readonly #open = new Set<() => void>();
+
   constructor(options: RemoteDeskOptions) {
     this.#options = options;
+  }
+
+  get url(): string {
+    return this.#options.url;
   }
 
   load(): ServerLoad | undefined {
@@ -88,13 +94,18 @@ export class RemoteDesk implements Desk {
     if (this.#endedSince.models.length < MAX_ENDED) this.#endedSince.models.push(model);
   }
 
-  open(job: Job, { onSeat, onQueued, onRefused }: TicketEvents): Ticket {
+  /** The server has another address or is not heard any more: places there are lost. */
+  lose(): void {
+    for (const lose of [...this.#open]) lose();
+  }
+
+  open(job: Job, { onSeat, onQueued, onLost, onRefused }: TicketEvents): Ticket {
     const { url, agent, device } = this.#options;
-    const target = new URL(url() + TICKETS_PATH);
+    const target = new URL(url + TICKETS_PATH);
     const body = writeTicket(job);
     const request = (target.protocol === 'https:' ? https : http).request(target, {
       method: 'POST',
-      agent: agent(target.href),
+      agent,
       headers: {
         'Content-Type': 'application/json',
         'Content-Length': Buffer.byteLength(body),
@@ -102,9 +113,21 @@ export class RemoteDesk implements Desk {
       },
     });
     let settled = false;
-    const refused = (reason: string) => {
-      if (settled) return;
+    /** Whether this is the first that settles it; then no more is heard of it. */
+    const settle = () => {
+      if (settled) return false;
       settled = true;
+      this.#open.delete(lose);
+      return true;
+    };
+    const lose = () => {
+      if (!settle()) return;
+      request.destroy();
+      onLost();
+    };
+    this.#open.add(lose);
+    const refused = (reason: string) => {
+      if (!settle()) return;
       request.destroy();
       onRefused(reason);
     };
@@ -116,18 +139,14 @@ export class RemoteDesk implements Desk {
           if (!settled) onQueued(aheadMs);
         },
         onGrant: (grant) => {
-          if (settled) return;
-          settled = true;
-          onSeat(this.#seat(job.model, grant, request, response));
+          if (settle()) onSeat(this.#seat(job.model, grant, request, response));
         },
       }),
     );
     request.end(body);
     return {
       close: () => {
-        if (settled) return;
-        settled = true;
-        request.destroy();
+        if (settle()) request.destroy();
       },
     };
   }

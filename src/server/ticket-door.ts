@@ -67,6 +67,7 @@ export class TicketDoor {
           giveBack = this.#grant(seat, job, response);
         },
         onQueued: (aheadMs) => tell(response, { aheadMs: Math.round(aheadMs) }),
+        onLost: () => response.destroy(),
         onRefused: (reason) => refuse(response, 'OLLANA_QUEUE_FULL', reason),
       });
       response.once('close', () => {

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { startLink } from './_chaos-link.ts';
+import { startCluster } from './_cluster.ts';
+import { until } from './_deadline.ts';
+import { openGranted, watchLoad } from './_door.ts';
+import { chat, send, within } from './_simulate-client.ts';
+
+const MODEL = { name: 'm', tokensPerSecond: 200 };
+
+interface Row {
+  readonly url: string;
+  readonly verdict: string;
+}
+
+async function serverSeenBy(url: string): Promise<Row | undefined> {
+  const { servers } = (await (await fetch(`${url}/ollana/api/status`)).json()) as { servers: Row[] };
+  return servers[0];
+}
+
+it('a place in a queue that nobody hears of any more is taken anew at the other address of its server', async () => {
+  await using cluster = await startCluster({
+    serve: true,
+    ollamas: [{ models: [MODEL] }],
+    loaded: ['m'],
+    server: { parallel: 1 },
+  });
+  const server = cluster.servers[0]?.url ?? '';
+  const port = Number(new URL(server).port);
+  await using one = await startLink(port);
+  await using other = await startLink(port);
+  await using before = await startCluster({ ollamas: [], servers: [one.url, other.url] });
+  const first = await until(5000, 'the server to be known', () => serverSeenBy(before.url));
+  await until(5000, 'its load to be told', () => before.client.status().servers[0]?.models.length);
+  const used = first.url === one.url ? one : other;
+  using watched = await watchLoad(server);
+  const held = await openGranted(server, 'x');
+  await until(5000, 'it to be told', () => watched.row()?.active === 1);
+  const request = send(before, '/api/chat', chat('m', 'q'));
+  await watched.queued(1);
+  used.dropping = true;
+  await until(45_000, 'the other address to be used', async () => {
+    const now = await serverSeenBy(before.url);
+    return now?.url !== first.url && now?.verdict === 'reliable';
+  });
+  held.close();
+  const answer = await within(request.answer, 'the answer', 5000);
+  expect([answer.status, answer.complete]).toEqual([200, true]);
+}, 60_000);
