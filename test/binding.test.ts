@@ -271,8 +271,8 @@ describe('a request at servers that are busy', () => {
 
   it('thinks of a wait that is over that it lasts as long again', () => {
     const rig = request({ a: SLOW, b: { finishMs: 9000, immediateMs: 5000 } });
-    rig.servers.b!.guess = { finishMs: 9000, immediateMs: 2400 };
-    elapse(rig.clock, 2000);
+    rig.servers.b!.guess = { finishMs: 9000, immediateMs: 1900 };
+    elapse(rig.clock, 1500);
     expect(waits(rig)).toEqual({ a: 1, b: 0 });
     elapse(rig.clock, 1000);
     expect(waits(rig)).toEqual({ a: 1, b: 1 });

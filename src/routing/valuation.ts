@@ -49,7 +49,7 @@ export function valuesOf(options: readonly Option[], { dueMs, share, fooled }: S
     // Whoever came later is behind us, and we ourselves are in what the server says of its queue.
     const latestMs = free ? Number.POSITIVE_INFINITY : finishMs;
     const expectedMs =
-      due === undefined ? finishMs : Math.min(immediateMs + waitMs(due - immediateMs), latestMs);
+      due === undefined ? finishMs : Math.min(immediateMs + waitMs(due - immediateMs, immediateMs), latestMs);
     const pricedMs = expectedMs + (price - 1) * (expectedMs - immediateMs);
     const asGoodMs = finishMs <= contestedMs ? bestMs : finishMs;
     const isAsGood = isFree && asGoodMs * (1 - SPREAD) < bestMs;
@@ -118,7 +118,10 @@ function finishesOfFree(options: readonly Option[]): readonly number[] {
   return finishes.sort((a, b) => a - b);
 }
 
-/** A wait that is over and has brought nothing lasts as long again, as far as anybody knows. Pure. */
-function waitMs(expectedMs: number): number {
-  return Math.abs(expectedMs);
+/**
+ * A wait that is over and has brought nothing lasts as long again, as far as anybody knows: at most one more request,
+ * or one long answer would have its followers load their model elsewhere. Pure.
+ */
+function waitMs(expectedMs: number, requestMs: number): number {
+  return expectedMs >= 0 ? expectedMs : Math.min(-expectedMs, requestMs);
 }
