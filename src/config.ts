@@ -31,6 +31,8 @@ export interface CommonConfig {
   readonly udp: boolean;
   /** Discovery by mDNS. */
   readonly mdns: boolean;
+  /** `dns:NAME[@RESOLVER[:PORT]]` as typed, valid for `parseDiscover`; absent: no discovery by DNS. */
+  readonly discover?: readonly string[];
   /** Where ollana keeps what outlives a run; may not exist yet. */
   readonly dataDir: string;
   readonly logLevel: LogLevel;
@@ -67,6 +69,8 @@ export interface ClientConfig extends CommonConfig {
   readonly protectContext: boolean;
   /** Whether a model that no server has is pulled when a request wants it. */
   readonly autoPull: boolean;
+  /** Servers may register themselves; absent: they may not. */
+  readonly acceptRegistrations?: boolean;
 }
 
 export interface ServerConfig extends CommonConfig {
@@ -75,6 +79,8 @@ export interface ServerConfig extends CommonConfig {
   readonly allow: ReadonlySet<'manage'>;
   /** How many requests Ollama runs at once for each model, 1-64; absent: found out. */
   readonly parallel?: number;
+  /** Base URLs of the ollanas that are told of this server; absent: none. */
+  readonly register?: readonly string[];
 }
 
 /** The defaults that do not depend on the surroundings, for those who build a configuration by hand. */
@@ -109,11 +115,13 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
   const common = resolveCommon(input);
   if (input.mode === 'server') {
     const parallel = pickGiven(OPTIONS.parallel, input);
+    const register = pickList(OPTIONS.register, input);
     return Object.freeze({
       ...common,
       mode: 'server',
       allow: new Set(pickList(OPTIONS.allow, input)),
       ...(parallel === undefined ? {} : { parallel }),
+      ...(register.length === 0 ? {} : { register }),
     } as const);
   }
   const substitute = readSubstitution(pickList(OPTIONS.substitute, input));
@@ -127,6 +135,7 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
     ...(substitute === undefined ? {} : { substitute }),
     protectContext: pick(OPTIONS.protectContext, input),
     autoPull: pick(OPTIONS.autoPull, input),
+    ...(pick(OPTIONS.acceptRegistrations, input) ? { acceptRegistrations: true } : {}),
   } as const);
 }
 
@@ -148,6 +157,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
   const logFile = pickPath(OPTIONS.logFile, input) ?? (background ? join(dataDir, `${mode}.log`) : undefined);
   const pidFile = pickPath(OPTIONS.pidFile, input);
   const serverFile = pickPath(OPTIONS.serverFile, input);
+  const discover = pickList(OPTIONS.discover, input);
   return {
     host,
     port,
@@ -158,6 +168,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     interfaces: pickList(OPTIONS.interfaces, input),
     udp: pick(OPTIONS.udp, input),
     mdns: pick(OPTIONS.mdns, input),
+    ...(discover.length > 0 ? { discover } : {}),
     dataDir,
     logLevel: pick(OPTIONS.logLevel, input),
     ...(logFile === undefined ? {} : { logFile }),

@@ -35,7 +35,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   pino: /^observe\/log\.ts$/,
   'node:dgram': /^discovery\/udp\.ts$/,
   'prom-client': /^observe\/metrics\.ts$/,
-  ciao: /^discovery\/mdns\.ts$/,
+  'dns-packet': /^discovery\/dns-wire\.ts$/,
+  '@homebridge/ciao': /^discovery\/mdns\.ts$/,
   'multicast-dns': /^discovery\/mdns\.ts$/,
 };
 

@@ -94,6 +94,7 @@ describe('a probe that nobody answered', () => {
       clock: fasterClock(50),
       agent: new Agent(),
       stalledSince: () => stalled,
+      rescue: async () => false,
       feed: false,
       onPassed: () => {},
       onGone: (reason) => void gone.push(reason),

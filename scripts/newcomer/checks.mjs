@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Variables that the tests themselves read; every other OLLANA_* of the caller would change what they test. */
-const FOR_TESTS = new Set(['OLLANA_NO_SKIP', 'OLLANA_REAL_OLLAMA', 'OLLANA_REAL_MODEL']);
+const FOR_TESTS = new Set([
+  'OLLANA_NO_SKIP',
+  'OLLANA_REAL_OLLAMA',
+  'OLLANA_REAL_MODEL',
+  'OLLANA_RUST_BINARY',
+]);
 
 /** LAN and end-to-end tests assert on seconds: they run one file at a time, after the others. */
 const RUNS = [

@@ -1,5 +1,5 @@
 import { nearest } from '../config/nearest.ts';
-import type { Command, Option } from '../config/option.ts';
+import { type Command, MODEL_COMMANDS, type Option } from '../config/option.ts';
 import { OPTIONS, optionsOf } from '../config/options.ts';
 import { type Flags, quote } from '../config/pick.ts';
 import { OllanaError } from '../errors.ts';
@@ -11,9 +11,24 @@ export interface Invocation {
   readonly args: readonly string[];
 }
 
-const COMMANDS = ['serve', 'status', 'models', 'pull', 'rm', 'unload', 'demo'] as const;
+const COMMANDS = [
+  'serve',
+  'status',
+  'models',
+  'pull',
+  'rm',
+  'unload',
+  'add',
+  'remove',
+  'discover',
+  'demo',
+] as const;
 /** Those that are about one model, which they are told without a flag. */
-const ABOUT_A_MODEL: ReadonlySet<Command> = new Set(['pull', 'rm', 'unload']);
+const ABOUT_A_MODEL: ReadonlySet<Command> = new Set(MODEL_COMMANDS);
+/** Those that are about one server, told likewise, and what it is called in their usage. */
+const ABOUT_A_SERVER: Partial<Readonly<Record<Command, string>>> = { add: 'URL', remove: 'NAME' };
+/** A URL and a name; what is longer was pasted by mistake. */
+const LONGEST_SERVER = 2048;
 /** Ollama's longest: host and namespace of 350 and 80 characters, model and tag of 80 each, and what separates them. */
 const LONGEST_MODEL = 600;
 const EVERY: readonly Option[] = Object.values<Option>(OPTIONS);
@@ -41,22 +56,30 @@ export interface FlagsRead {
   readonly wants?: 'help' | 'version';
   /** MODEL, for the commands that take one. */
   readonly model?: string;
+  /** URL[=NAME] or NAME as typed, for the commands about a server. */
+  readonly server?: string;
 }
 
 /**
  * Reads a command's flags: `--key value`, `--key=value`, `--no-key` for switches, `-d`. Values stay text. Pure.
- * Throws OLLANA_BAD_OPTION for what is no option of this command, naming the nearest one, and for a MODEL that is
- * missing or one too many.
+ * Throws OLLANA_BAD_OPTION for what is no option of this command, naming the nearest one, and for a MODEL or server
+ * that is missing or one too many.
  */
 export function readFlags(command: Command, args: readonly string[]): FlagsRead {
   const wants = wanted(args);
   if (wants) return { flags: {}, wants };
   const flags: Record<string, string | boolean | readonly string[]> = {};
   let model: string | undefined;
+  let server: string | undefined;
+  const called = ABOUT_A_SERVER[command];
   for (let index = 0; index < args.length; index++) {
     const arg = args[index] ?? '';
     if (model === undefined && ABOUT_A_MODEL.has(command) && !arg.startsWith('-')) {
       model = checkedModel(command, arg);
+      continue;
+    }
+    if (server === undefined && called !== undefined && !arg.startsWith('-')) {
+      server = checkedServer(command, arg);
       continue;
     }
     const { flag, value, consumed } = readFlag(command, args, index);
@@ -65,17 +88,24 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
     flags[flag.flag] = kind === 'list' ? [...(Array.isArray(before) ? before : []), String(value)] : value;
     index += consumed;
   }
-  if (ABOUT_A_MODEL.has(command) && model === undefined) throw noModel(command, 'MODEL is missing');
-  return { flags, ...(model === undefined ? {} : { model }) };
+  if (ABOUT_A_MODEL.has(command) && model === undefined) throw badSubject(command, 'MODEL is missing');
+  if (called !== undefined && server === undefined) throw badSubject(command, `${called} is missing`);
+  return { flags, ...(model === undefined ? {} : { model }), ...(server === undefined ? {} : { server }) };
+}
+
+/** A name may hold blanks; what no name and no URL holds is refused here. */
+function checkedServer(command: Command, text: string): string {
+  if (text.trim() !== '' && text.length <= LONGEST_SERVER && !/\p{C}/u.test(text)) return text;
+  throw badSubject(command, `${quote(text)} is no server`);
 }
 
 /** Whether there is such a model, servers know; that no name looks like this, we do. */
 function checkedModel(command: Command, text: string): string {
   if (text !== '' && text.length <= LONGEST_MODEL && !/[\s\p{C}]/u.test(text)) return text;
-  throw noModel(command, `${quote(text)} is no name of a model`);
+  throw badSubject(command, `${quote(text)} is no name of a model`);
 }
 
-function noModel(command: Command, what: string): OllanaError {
+function badSubject(command: Command, what: string): OllanaError {
   return badUsage(`${what}: usage: ${COMMAND_TEXTS[command].usage}`);
 }
 

@@ -34,6 +34,9 @@ export function commandTree(action: Action): CommandDef {
       pull: commandOf('pull'),
       rm: commandOf('rm'),
       unload: commandOf('unload'),
+      add: commandOf('add'),
+      remove: commandOf('remove'),
+      discover: commandOf('discover'),
       demo: commandOf('demo'),
     },
   });

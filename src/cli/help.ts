@@ -59,6 +59,28 @@ export const COMMAND_TEXTS: Readonly<
     about: 'take a model out of the memory of every server, or of one',
     examples: ['ollana unload llama3.2', 'ollana unload llama3.2 --on attic'],
   },
+  add: {
+    usage: 'ollana add URL[=NAME] [--keep] [options]',
+    about: 'name a server to the running ollana, which uses it at once',
+    examples: [
+      'ollana add http://10.0.0.7:11434=attic',
+      'ollana add gpu1:11435 --keep             # after a restart, too',
+    ],
+  },
+  remove: {
+    usage: 'ollana remove NAME [options]',
+    about: 'take back a server that was named by `ollana add`',
+    examples: ['ollana remove attic', 'ollana remove http://10.0.0.7:11434'],
+  },
+  discover: {
+    usage: 'ollana discover [--watch] [options]',
+    about: 'show what is heard on the network, where, and what is refused',
+    examples: [
+      'ollana discover                          # exit code 0 if a server was found',
+      'ollana discover --watch --interface eth0 # a line for every change',
+      'ollana discover --explain                # what a firewall must let pass',
+    ],
+  },
   demo: {
     usage: 'ollana demo [options]',
     about: 'try ollana, with simulated servers where there are none',

@@ -39,7 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function carryOut(command: Command, args: readonly string[], here: Surroundings): Promise<number> {
-  const { flags, wants, model } = readFlags(command, args);
+  const { flags, wants, model, server } = readFlags(command, args);
   if (wants) {
     process.stdout.write(wants === 'help' ? helpPage(command) : `${VERSION}\n`);
     return EXIT.ok;
@@ -58,6 +58,18 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
   // Read without complaint, such a command has its model.
   if (command === 'pull' || command === 'rm' || command === 'unload')
     return manage(command, model ?? '', flags, here);
+  if (command === 'add')
+    return (await import('./add.ts')).addServer({
+      dataDir: resolveDataDir({ ...here, flags }),
+      server: server ?? '',
+      keep: pick(OPTIONS.keep, { ...here, flags }),
+    });
+  if (command === 'remove')
+    return (await import('./remove.ts')).removeServer({
+      dataDir: resolveDataDir({ ...here, flags }),
+      server: server ?? '',
+    });
+  if (command === 'discover') return discover(flags, here);
   if (command === 'demo') return demo(flags, here);
   const config = resolveConfig({ ...here, mode: command === 'serve' ? 'server' : 'client', flags });
   // The detached process may be told to detach too, by OLLANA_DAEMON: it never does, or it would for ever.
@@ -84,6 +96,23 @@ async function manage(
       '--on names one server and --all means every one: give one of them',
     );
   return (await import('./pull.ts')).pullModel({ ...order, all });
+}
+
+async function discover(flags: Flags, here: Surroundings): Promise<number> {
+  const sources = { ...here, flags };
+  // It keeps no files, so that it needs no directory for them.
+  const config = resolveConfig({
+    ...here,
+    mode: 'client',
+    flags: { ...flags, [OPTIONS.dataDir.flag]: here.cwd },
+  });
+  return (await import('./discover.ts')).discover({
+    config,
+    seconds: pickGiven(OPTIONS.seconds, sources),
+    watch: pick(OPTIONS.watch, sources),
+    json: pick(OPTIONS.json, sources),
+    explain: pick(OPTIONS.explain, sources),
+  });
 }
 
 async function demo(flags: Flags, here: Surroundings): Promise<number> {

@@ -64,7 +64,8 @@ function emptyHint({ mode }: StatusReport): string[] {
   return ['', 'No server found yet: run `ollana serve` on a GPU machine, or give --server URL.'];
 }
 
-function latency(ms: number | null): string {
+/** A duration in at most seven columns; `-` where it is not known. Pure. */
+export function latency(ms: number | null): string {
   if (ms === null) return '-';
   return `${ms < 9.95 ? ms.toFixed(1) : Math.min(9_999, Math.round(ms))} ms`;
 }

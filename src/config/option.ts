@@ -1,5 +1,16 @@
 /** The commands of the command line; `client` is the one without a name. */
-export type Command = 'client' | 'serve' | 'status' | 'models' | 'pull' | 'rm' | 'unload' | 'demo';
+export type Command =
+  | 'client'
+  | 'serve'
+  | 'status'
+  | 'models'
+  | 'pull'
+  | 'rm'
+  | 'unload'
+  | 'add'
+  | 'remove'
+  | 'discover'
+  | 'demo';
 
 /** One option: everything that flags, variables, `--help` and validation need to know about it. */
 export interface Option<T = unknown> {
@@ -29,5 +40,9 @@ export const option = <T>(row: Option<T>): Option<T> => Object.freeze(row);
 /** The commands that stay and serve, and with them the demo, which does so for a while. */
 export const DAEMONS = ['client', 'serve'] as const;
 export const RUNNING = ['client', 'serve', 'demo'] as const;
+/** Those that listen to the network. */
+export const LISTENING = [...RUNNING, 'discover'] as const;
 /** Those about one model. */
 export const MODEL_COMMANDS = ['pull', 'rm', 'unload'] as const;
+/** Those about one server. */
+export const SERVER_COMMANDS = ['add', 'remove'] as const;

@@ -4,6 +4,7 @@ import { CHOOSING_OPTIONS } from './options/choosing.ts';
 import { DISCOVERY_OPTIONS } from './options/discovery.ts';
 import { FACE_OPTIONS } from './options/faces.ts';
 import { PROCESS_OPTIONS } from './options/process.ts';
+import { REGISTERING_OPTIONS } from './options/registering.ts';
 import { SERVER_OPTIONS } from './options/servers.ts';
 
 /** Every option there is, in the order in which `--help` lists them. */
@@ -12,6 +13,7 @@ export const OPTIONS = Object.freeze({
   ...SERVER_OPTIONS,
   ...CHOOSING_OPTIONS,
   ...DISCOVERY_OPTIONS,
+  ...REGISTERING_OPTIONS,
   ...PROCESS_OPTIONS,
   ...ASKING_OPTIONS,
 });

@@ -35,7 +35,7 @@ export async function startClient(
     config,
     log,
     clock,
-    exposure: undefined,
+    exposure: { manage: false, howToManage: 'call it on that machine, whose ollana is in client mode' },
     holdMs: { inference: config.holdMs, other: Math.min(config.holdMs, HOLD_OTHER_MS) },
     admit: () => {},
     policy: config.policy,
@@ -71,6 +71,7 @@ export async function startClient(
     seek: () => {
       for (const source of sources) source.refresh();
     },
+    acceptsRegistrations: config.acceptRegistrations,
   });
   const onSighting = core.fleet.sight;
   const onNotice = narrateDiscovery(log);
@@ -85,6 +86,14 @@ export async function startClient(
   if (config.localFallback) {
     onSighting({ source: 'local', url: config.ollama, leaseMs: Number.POSITIVE_INFINITY });
   }
+  if (config.acceptRegistrations && isLoopbackHost(config.host)) {
+    const message = 'servers of other machines cannot register: this ollana listens on loopback only';
+    log.warn(`${message}; --host 0.0.0.0 opens it to the network`, { host: config.host });
+  }
   log.info('ollana is ready', { mode: 'client', url: daemon.url });
   return daemon;
+}
+
+function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

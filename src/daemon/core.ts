@@ -1,10 +1,11 @@
 import { type Clock, sleep } from '../clock.ts';
 import { VERSION } from '../config/version.ts';
 import type { CommonConfig, PolicyName } from '../config.ts';
+import { reasonOf } from '../errors.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import type { Log } from '../observe/log.ts';
-import { narrateCosts, narrateFleet, narrateProxy } from '../observe/narrate.ts';
+import { narrateCosts, narrateDiscovery, narrateFleet, narrateProxy } from '../observe/narrate.ts';
 import { OWN_VIA } from '../ollama/client.ts';
 import { BodyReader } from '../proxy/body.ts';
 import type { Exchange } from '../proxy/exchange.ts';
@@ -12,8 +13,10 @@ import { Front } from '../proxy/front.ts';
 import { Transport } from '../proxy/transport.ts';
 import type { Asked } from '../proxy/want.ts';
 import { loadDeviceId } from '../security/identity.ts';
+import { loadCertificate } from '../security/own-certificate.ts';
 import type { Exposure } from '../server/exposure.ts';
 import type { Feed } from '../server/feed.ts';
+import { Api } from './api.ts';
 import { type Choosing, startChoosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
 import type { SlotsOf } from './desks.ts';
@@ -31,7 +34,7 @@ export interface CoreOptions {
   readonly log: Log;
   readonly clock: Clock;
   /** What peers may have; undefined where only this machine is served. */
-  readonly exposure: Exposure | undefined;
+  readonly exposure: Exposure;
   readonly holdMs: { readonly inference: number; readonly other: number };
   /** For apps of this machine, which may use all servers. */
   readonly rules: (parts: RuleParts) => Rules;
@@ -49,6 +52,8 @@ export interface CoreOptions {
   readonly feed?: Feed;
   /** Asks the network for servers at once. */
   readonly seek: () => void;
+  /** Servers may post themselves; absent: they may not. */
+  readonly acceptsRegistrations?: boolean | undefined;
   /** Throws when a request may not have the model it names. */
   readonly admit: (exchange: Exchange, asked: Asked) => void;
 }
@@ -129,21 +134,32 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       unanswered: fleet.unanswered(),
     });
   const models = () => modelReport(router.pool());
+  const api = new Api({
+    config,
+    clock,
+    fleet,
+    status,
+    seek,
+    acceptsRegistrations: options.acceptsRegistrations === true,
+    onNotice: narrateDiscovery(log),
+    url: () => url,
+  });
+  const own = ownPaths({
+    mode: config.mode,
+    version: VERSION,
+    deviceId,
+    name: config.name,
+    status,
+    models,
+    feed: options.feed,
+    door: peers?.door,
+  });
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: config.origins },
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposure: options.exposure,
-    own: ownPaths({
-      mode: config.mode,
-      version: VERSION,
-      deviceId,
-      name: config.name,
-      status,
-      models,
-      feed: options.feed,
-      door: peers?.door,
-    }),
+    own: (exchange) => own(exchange) || api.answers(exchange),
     via,
     draining: () => draining,
     emit,
@@ -153,23 +169,29 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     fleet[Symbol.dispose]();
     transport[Symbol.dispose]();
   };
+  const secure = {
+    clock,
+    certificate: () => loadCertificate(config.dataDir),
+    onFailure: (error: unknown) => log.warn('TLS connections are refused', { reason: reasonOf(error) }),
+  };
   let face: Face;
   try {
-    face = await listen(config.host, config.port, front.handle);
+    face = await listen(config.host, config.port, front.handle, peers && secure);
   } catch (error) {
     await release();
     throw error;
   }
   url = localUrl(config.host, face.port);
+  await api.start();
 
   const daemon = (sources: readonly AsyncDisposable[]): Daemon => {
     let ended: Promise<void> | undefined;
     const end = async (limitMs: number) => {
       draining = true;
       options.feed?.[Symbol.dispose]();
-      for (const source of sources) await source[Symbol.asyncDispose]();
+      for (const source of [...sources, api]) await source[Symbol.asyncDispose]();
       face.close();
-      await idle(clock, limitMs, () => front.open === 0);
+      await idle(clock, limitMs, () => front.open + api.open === 0);
       face.cut();
       await release();
       log.flush();

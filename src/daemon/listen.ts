@@ -1,6 +1,7 @@
 import http, { type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { OllanaError } from '../errors.ts';
+import { answerTls, type Secure, type Unsorted } from './first-byte.ts';
 
 /** A peer that dribbles its header is cut off after this, ms. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -23,17 +24,28 @@ export interface Face {
 
 /**
  * Listens for HTTP on `host` and, for the default hosts, on the same port of the other family where there is
- * one. Port 0 takes a free one. No time limit is put on requests: a blob upload takes as long as it takes.
- * Rejects with `OLLANA_PORT_IN_USE` or `OLLANA_START_FAILED`.
+ * one, and for TLS on the same port if `secure` is given. Port 0 takes a free one. No time limit is put on requests: a
+ * blob upload takes as long as it takes. Rejects with `OLLANA_PORT_IN_USE` or `OLLANA_START_FAILED`.
  */
-export async function listen(host: string, port: number, handle: RequestListener): Promise<Face> {
-  const first = await open(host, port, handle);
+export async function listen(
+  host: string,
+  port: number,
+  handle: RequestListener,
+  secure?: Secure,
+): Promise<Face> {
+  const unsorted: Unsorted[] = [];
+  const made = () => {
+    const server = makeServer(handle);
+    if (secure) unsorted.push(answerTls(server, secure));
+    return server;
+  };
+  const first = await open(made(), host, port);
   const { port: bound } = first.address() as AddressInfo;
   const servers = [first];
   const twin = TWINS[host];
   if (twin !== undefined) {
     // A machine without IPv6, or a dual-stack socket that has it already: the first one serves.
-    await open(twin, bound, handle, true).then(
+    await open(made(), twin, bound, true).then(
       (server) => servers.push(server),
       () => {},
     );
@@ -42,12 +54,14 @@ export async function listen(host: string, port: number, handle: RequestListener
     port: bound,
     servers,
     close() {
+      for (const some of unsorted) some.close();
       for (const server of servers) {
         server.close();
         server.closeIdleConnections();
       }
     },
     cut() {
+      for (const some of unsorted) some.cut();
       for (const server of servers) {
         server.close();
         server.closeAllConnections();
@@ -56,8 +70,8 @@ export async function listen(host: string, port: number, handle: RequestListener
   };
 }
 
-function open(host: string, port: number, handle: RequestListener, ipv6Only = false): Promise<Server> {
-  const server = http.createServer(
+function makeServer(handle: RequestListener): Server {
+  return http.createServer(
     {
       requestTimeout: 0,
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -67,6 +81,9 @@ function open(host: string, port: number, handle: RequestListener, ipv6Only = fa
     },
     handle,
   );
+}
+
+function open(server: Server, host: string, port: number, ipv6Only = false): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(host, port, cause)));
     server.listen({ host, port, ipv6Only }, () => resolve(server));

@@ -2,7 +2,7 @@ import { WATCH_PATH } from '../fleet/feed-reader.ts';
 import { HELLO_PATH } from '../fleet/identify.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
-import { answerJson } from '../proxy/front.ts';
+import { answerJson, answerText } from '../proxy/front.ts';
 import type { Feed } from '../server/feed.ts';
 import type { TicketDoor } from '../server/ticket-door.ts';
 import { TICKETS_PATH } from '../server/ticket-wire.ts';
@@ -24,9 +24,10 @@ export interface OwnPathsOptions {
 }
 
 /**
- * Answers ollana's own paths; returns false for all others. `hello` says who this is; `authorize` is what old
- * Rust clients ask, which end themselves on any answer but 200 with JSON or 401; `status` and `models` are for this
- * machine.
+ * Answers ollana's own paths; returns false for all others. `hello` says who this is; `status` and `models` are for
+ * this machine. `authorize` is what clients of ollana 0.5 and 0.6 ask, which end themselves on any answer but 200 with
+ * JSON or 401, and use a server only if its id is on a list of their user's: server mode is open to all, so all are
+ * told the id. It is told to everybody and proves nothing; who shows it here gains nothing.
  */
 export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => boolean {
   const { mode, version, deviceId, name, feed, door } = options;
@@ -38,7 +39,9 @@ export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => bool
     } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response);
     else if (path === TICKETS_PATH && door && exchange.method === 'POST')
       door.answer(exchange.request, exchange.response, deviceOf(exchange.request));
-    else if (path === '/ollana/api/authorize') answerJson(exchange, 200, { device_id: deviceId });
+    else if (path === '/ollana/api/authorize' && mode === 'server')
+      answerJson(exchange, 200, { device_id: deviceId });
+    else if (path === '/ollana/api/authorize') answerText(exchange, 401, 'Device is not authorized');
     else if (path === '/ollana/api/status' && exchange.fromHere) answerJson(exchange, 200, options.status());
     else if (path === '/ollana/api/models' && exchange.fromHere) answerJson(exchange, 200, options.models());
     else answerJson(exchange, 404, { error: `there is no ${path} here` });

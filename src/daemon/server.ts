@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from '../clock.ts';
+import { VERSION } from '../config/version.ts';
 import { DEFAULTS, type ServerConfig } from '../config.ts';
 import { BeaconServer } from '../discovery/beacon-server.ts';
+import { MdnsAdvertiser } from '../discovery/mdns-advertiser.ts';
 import { OllanaError } from '../errors.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
 import { toldHeaders } from '../fleet/told.ts';
@@ -15,6 +17,8 @@ import { kindOf, slotsIfKnown } from '../server/slots.ts';
 import { tellFeed } from '../server/tell-feed.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
+import { Registrar } from './register.ts';
+import { selfPortrait } from './self-portrait.ts';
 import { localRules, peerRules } from './server-rules.ts';
 import { sourcesOf } from './sources.ts';
 import { tellLoad } from './tell-load.ts';
@@ -42,7 +46,7 @@ export async function startServer(
     config,
     log,
     clock,
-    exposure: { manage },
+    exposure: { manage, howToManage: 'its owner can allow it with `ollana serve --allow manage`' },
     feed,
     holdMs: HOLD_MS,
     seek: () => {},
@@ -96,8 +100,28 @@ export async function startServer(
     clock,
     onNotice,
   });
+  const mdns = new MdnsAdvertiser({
+    host: config.host,
+    httpPort: port,
+    interfaces: config.interfaces,
+    deviceId,
+    name: config.name,
+    version: VERSION,
+    speaking: false,
+    clock,
+    onNotice,
+  });
   tellLoad(clock, feed, own, core.choosing.desks);
-  const sources: AsyncDisposable[] = [...(config.udp ? [beacon] : []), disposed(parallel)];
+  const registrar = new Registrar({
+    urls: config.register ?? [],
+    clock,
+    log,
+    connectTimeoutMs: config.connectTimeoutMs,
+    describe: () => selfPortrait(own, { deviceId, name: config.name, port }),
+    random: Math.random,
+  });
+  const announcers = [...(config.udp ? [beacon] : []), ...(config.mdns ? [mdns] : []), registrar];
+  const sources: AsyncDisposable[] = [...announcers, disposed(parallel)];
   const daemon = core.daemon(sources);
   beacon.setSpeaking(false);
   let up = false;
@@ -108,14 +132,14 @@ export async function startServer(
     up = now;
     if (up) log.info('Ollama answers: announcing this server', { ollama });
     else log.warn('Ollama is away: silent until it is back', { ollama });
-    beacon.setSpeaking(up);
+    for (const announcer of announcers) announcer.setSpeaking(up);
     // It may have been started anew with other settings.
     if (up) void parallel.cameBack(server?.version).then(() => core.choosing.desks.review());
   });
   try {
     const others = sourcesOf({ config, clock, onSighting: fleet.sight, onNotice, ownDeviceId: deviceId });
     sources.push(...others);
-    if (config.udp) await beacon.start();
+    for (const announcer of announcers) await announcer.start();
     for (const source of others) await source.start();
   } catch (error) {
     await daemon.stop();

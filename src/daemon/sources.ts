@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { type CommonConfig, DEFAULTS } from '../config.ts';
 import { BeaconClient } from '../discovery/beacon-client.ts';
+import { DnsSrv } from '../discovery/dns-srv.ts';
+import { MdnsBrowser } from '../discovery/mdns-browser.ts';
 import type { OnNotice } from '../discovery/notice.ts';
 import { ServerFile } from '../discovery/server-file.ts';
 import type { DiscoverySource, OnSighting } from '../discovery/sighting.ts';
@@ -17,9 +19,12 @@ export interface SourcesOptions {
 
 /** Everything by which a daemon learns of servers, as configured; not started. Throws OLLANA_BAD_OPTION. */
 export function sourcesOf({ config, clock, onSighting, ...rest }: SourcesOptions): DiscoverySource[] {
-  const { servers, serverFile, udp, discoveryPort, interfaces } = config;
+  const { servers, serverFile, udp, mdns, discoveryPort, interfaces, discover } = config;
   return [
     ...(servers.length > 0 ? [new StaticServers({ servers, onSighting })] : []),
+    ...(discover
+      ? [new DnsSrv({ names: discover, httpPort: DEFAULTS.port, clock, onSighting, ...rest })]
+      : []),
     ...(serverFile ? [new ServerFile({ file: serverFile, clock, onSighting, ...rest })] : []),
     ...(udp
       ? [
@@ -33,5 +38,6 @@ export function sourcesOf({ config, clock, onSighting, ...rest }: SourcesOptions
           }),
         ]
       : []),
+    ...(mdns ? [new MdnsBrowser({ interfaces, clock, onSighting, ...rest })] : []),
   ];
 }

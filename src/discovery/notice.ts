@@ -1,3 +1,4 @@
+import type { DnsNotice } from './dns-notice.ts';
 import type { Link } from './interfaces.ts';
 
 /** A fact about discovery itself that its user may want to know; none of them ends it. */
@@ -16,7 +17,15 @@ export type DiscoveryNotice =
   /** A line of the server file is not understood and skipped. Lines count from 1. */
   | { readonly type: 'bad-line'; readonly file: string; readonly line: number; readonly reason: string }
   /** The server file can no longer be read; its last content counts until it can. Said once until it works. */
-  | { readonly type: 'file-unreadable'; readonly file: string; readonly reason: string };
+  | { readonly type: 'file-unreadable'; readonly file: string; readonly reason: string }
+  | DnsNotice
+  /** The file of servers added while running makes no sense; it is at `movedTo`, or could not even be moved. */
+  | {
+      readonly type: 'added-unreadable';
+      readonly file: string;
+      readonly reason: string;
+      readonly movedTo?: string;
+    };
 
 /** Must not throw. */
 export type OnNotice = (notice: DiscoveryNotice) => void;

@@ -12,6 +12,8 @@ export interface Sighting {
   readonly name?: string;
   /** How long the claim counts, in ms; `Infinity` for what the user configured; 0 is a goodbye. */
   readonly leaseMs: number;
+  /** How late it wants to be used: after all servers with a lower number that can take a request; absent: 0. */
+  readonly tier?: number;
 }
 
 /** What every discovery source calls, and the only thing it may call. Must not throw. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Agent } from 'node:http';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
 import type { Sighting } from '../discovery/sighting.ts';
@@ -6,7 +7,7 @@ import type { FleetEvent } from './events.ts';
 import { type Identity, identify } from './identify.ts';
 import { Member } from './member.ts';
 import type { ServerFacts } from './pool.ts';
-import { type Address, Registry } from './registry.ts';
+import { type Address, endsAtOnce, Registry } from './registry.ts';
 import { failedAtOnce, SelfDoubt } from './self-doubt.ts';
 import type { FailureCause, VerdictEvent } from './verdict-rules.ts';
 import type { Attendance } from './waiting.ts';
@@ -41,6 +42,8 @@ export class Fleet implements Disposable {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    // Every address that has not said who it is waits for the end of this; that is no leak.
+    setMaxListeners(0, this.#over.signal);
     this.#registry = new Registry(options);
     this.#doubt = new SelfDoubt({ clock: options.clock, onWake: () => this.refresh() });
     this.#stopExpiry = options.clock.every(EXPIRE_EVERY_MS, () => this.#expire());
@@ -55,8 +58,11 @@ export class Fleet implements Disposable {
       this.#forget(address);
     }
     const member = address.identity && this.#members.get(address.identity.deviceId);
-    if (sighting.leaseMs <= 0) member?.watch.refresh();
-    else if (!address.identity && !this.#identifying.has(address.url)) void this.#identify(address);
+    if (sighting.leaseMs <= 0) {
+      // Done when this returns: whoever takes a server back does not want it used a moment later.
+      if (endsAtOnce(sighting.source)) this.#expire();
+      member?.watch.refresh();
+    } else if (!address.identity && !this.#identifying.has(address.url)) void this.#identify(address);
     else if (member && member.verdict.state !== 'reliable') member.watch.refresh();
   };
 
@@ -83,6 +89,15 @@ export class Fleet implements Disposable {
         const reason = this.#identifying.get(address.url) || 'not asked yet';
         return { url: address.url, ...(name && { name }), sources: [...address.claims.keys()], reason };
       });
+  }
+
+  /** Every address that is claimed, by whom, and which device lives there once that is known. */
+  addresses(): readonly { url: string; deviceId?: string; sources: readonly string[] }[] {
+    return this.#registry.addresses().map(({ url, identity, claims }) => ({
+      url,
+      ...(identity && { deviceId: identity.deviceId }),
+      sources: [...claims.keys()],
+    }));
   }
 
   /** Tells the verdict of a server what happened there, unless it rather happened here: a probe finds that out. */
@@ -200,6 +215,10 @@ export class Fleet implements Disposable {
         if (verdict.state === 'unreliable') this.#doubtLink();
       },
       onChange: () => this.#changed(),
+      onStranger: (stranger) => {
+        this.#forget(stranger);
+        if (!this.#identifying.has(stranger.url)) void this.#identify(stranger);
+      },
     });
     this.#members.set(identity.deviceId, member);
     member.watch.start();

@@ -2,9 +2,10 @@ import type { Agent } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
 import { type Ejection, NO_EJECTION, nextEjection, restMs } from './ejection.ts';
 import type { Identity } from './identify.ts';
+import { Paths } from './paths.ts';
 import type { ServerFacts, ServerKind } from './pool.ts';
-import type { Address } from './registry.ts';
-import { nextVerdict, type Verdict, type VerdictEvent } from './verdict-rules.ts';
+import { type Address, isUsersWord } from './registry.ts';
+import { isReached, nextVerdict, type Verdict, type VerdictEvent } from './verdict-rules.ts';
 import type { Attendance } from './waiting.ts';
 import { Watch } from './watch.ts';
 
@@ -18,6 +19,8 @@ export interface MemberOptions {
   readonly onVerdict: (member: Member) => void;
   /** Anything else that a decision could see has changed. */
   readonly onChange: () => void;
+  /** Another device answers at one of its addresses. */
+  readonly onStranger: (address: Address) => void;
 }
 
 const NO_ROWS: readonly never[] = [];
@@ -27,32 +30,45 @@ export class Member implements Disposable {
   readonly deviceId: string;
   readonly watch: Watch;
   readonly #options: MemberOptions;
-  readonly #addresses = new Map<string, Address>();
-  #url: string;
+  readonly #paths: Paths;
   #verdict: Verdict;
   #facts: ServerFacts | undefined;
   #ejection: Ejection = NO_EJECTION;
   #resting = false;
+  #over = false;
   #endRest: Cancel = () => {};
   readonly #keys = new WeakMap<object, ReadonlySet<string>>();
 
   constructor(options: MemberOptions) {
-    const { identity, address, clock, agent, stalledSince } = options;
+    const { identity, address, clock, agent, stalledSince, onStranger } = options;
     this.#options = options;
     this.deviceId = identity.deviceId;
-    this.#addresses.set(address.url, address);
-    this.#url = address.url;
     this.#verdict = { state: 'reliable', sinceMs: clock.wall() };
+    this.#follow(address);
+    this.#paths = new Paths({
+      deviceId: identity.deviceId,
+      first: address,
+      clock,
+      stalledSince,
+      onMoved: () => {
+        this.watch.moved();
+        this.#changed();
+      },
+      onDead: (url, reason) => this.watch.lost(url, reason),
+      onStranger,
+    });
     this.watch = new Watch({
-      url: () => this.#url,
+      url: () => this.#paths.url,
       clock,
       agent,
       stalledSince,
-      onPassed: () => this.judge({ type: 'probe-passed' }),
-      onGone: (reason) => {
-        this.judge({ type: 'probe-failed', reason });
-        this.#tryAnotherAddress();
+      onPassed: () => {
+        // Whoever comes back after a while need not be who went, and other ways may be back, too.
+        if (!isReached(this.#verdict)) this.#paths.measure();
+        this.judge({ type: 'probe-passed' });
       },
+      rescue: (failure, reason) => this.#paths.rescue(failure, reason),
+      onGone: (reason) => this.judge({ type: 'probe-failed', reason }),
       onLists: () => this.#changed(),
       feed: identity.watch === true,
       onAway: (reason) => this.judge({ type: 'probe-failed', reason }),
@@ -60,7 +76,7 @@ export class Member implements Disposable {
   }
 
   get url(): string {
-    return this.#url;
+    return this.#paths.url;
   }
 
   get verdict(): Verdict {
@@ -68,20 +84,40 @@ export class Member implements Disposable {
   }
 
   addAddress(address: Address): void {
-    this.#addresses.set(address.url, address);
+    this.#follow(address);
+    this.#paths.add(address);
     this.#changed();
+  }
+
+  #follow(address: Address): void {
+    address.onTier = () => this.#changed();
   }
 
   /** Returns whether any address is left. */
   removeAddress(url: string): boolean {
-    this.#addresses.delete(url);
-    if (url === this.#url) this.#tryAnotherAddress();
+    delete this.#paths.addresses().find((address) => address.url === url)?.onTier;
+    this.#paths.remove(url);
     this.#changed();
-    return this.#addresses.size > 0;
+    return this.#paths.addresses().length > 0;
   }
 
-  /** Applies what happened to the verdict. */
+  /** Applies what happened to the verdict, once it is known that it was not an address that failed. */
   judge(event: VerdictEvent): void {
+    const url = (event.type === 'attempt-failed' && event.url) || this.url;
+    const isWay = event.type === 'attempt-failed' && event.cause !== 'status';
+    if (!isWay || (url === this.url && this.#paths.addresses().length < 2)) {
+      this.#apply(event);
+      return;
+    }
+    void this.#paths.isToBlame(url).then((isAddress) => {
+      if (this.#over) return;
+      if (!isAddress) this.#apply(event);
+      // The request that failed waits for word of a server.
+      else this.watch.refresh();
+    });
+  }
+
+  #apply(event: VerdictEvent): void {
     // With nothing else to look at it, it would stay what it is now.
     if (event.type === 'attempt-failed') this.watch.suspect();
     this.#rest(event);
@@ -124,19 +160,24 @@ export class Member implements Disposable {
 
   #describe(): ServerFacts {
     const { tags, ps, psAt, version, latencyMs, told, load } = this.watch.knowledge;
-    const claims = [...this.#addresses.values()].flatMap((address) => [...address.claims]);
+    const claims = this.#paths.addresses().flatMap((address) => [...address.claims]);
     const sources = [...new Set(claims.map(([source]) => source))];
-    const given = claims.map(([, claim]) => claim.name).find((name) => name !== undefined);
+    const named = claims.filter(([, claim]) => claim.name !== undefined);
+    // What the user calls it comes before what it calls itself.
+    const [, { name: given } = {}] = named.find(([source]) => isUsersWord(source)) ?? named[0] ?? [];
+    // Only who knows tiers has a say in them: that a server is also heard on the LAN makes it no better.
+    const tier = Math.min(...claims.map(([, claim]) => claim.tier ?? Number.POSITIVE_INFINITY));
     const kind: ServerKind = sources.includes('local') ? 'local' : this.#options.identity.kind;
     return {
       deviceId: this.deviceId,
       name:
-        given ?? this.#options.identity.name ?? (kind === 'local' ? 'this machine' : new URL(this.#url).host),
-      url: this.#url,
+        given ?? this.#options.identity.name ?? (kind === 'local' ? 'this machine' : new URL(this.url).host),
+      url: this.url,
       kind,
       sources,
       verdict: this.#verdict,
       resting: this.#resting,
+      ...(Number.isFinite(tier) && { tier }),
       version,
       tags,
       ps,
@@ -162,16 +203,9 @@ export class Member implements Disposable {
     this.#options.onChange();
   }
 
-  #tryAnotherAddress(): void {
-    const urls = [...this.#addresses.keys()];
-    const next = urls[(urls.indexOf(this.#url) + 1) % urls.length];
-    this.#facts = undefined;
-    if (next === undefined || next === this.#url) return;
-    this.#url = next;
-    this.watch.moved();
-  }
-
   [Symbol.dispose](): void {
+    this.#over = true;
+    this.#paths[Symbol.dispose]();
     this.#endRest();
     this.watch[Symbol.dispose]();
   }

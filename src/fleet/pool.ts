@@ -16,6 +16,8 @@ export interface ServerFacts {
   readonly verdict: Verdict;
   /** It has failed again and again, and is left alone for a while unless there is nobody else; absent: no. */
   readonly resting?: boolean;
+  /** How late it wants to be used: see `Sighting`; absent: 0. */
+  readonly tier?: number;
   readonly version: string | undefined;
   /** Undefined until a list has been read; then the last one read. */
   readonly tags: readonly TagRow[] | undefined;

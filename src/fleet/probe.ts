@@ -9,7 +9,7 @@ import { readTold } from './told.ts';
 
 /** Limits of a probe, ms; see probe-plan.ts for what follows from them. */
 export const CONNECT_MS = 1000;
-const ANSWER_MS = 5000;
+export const ANSWER_MS = 5000;
 
 /**
  * Asks the server at `url` for its version over a fresh connection, and takes what it tells into `knowledge`.

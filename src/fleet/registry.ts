@@ -6,8 +6,23 @@ import type { Identity } from './identify.ts';
 export interface Address {
   readonly url: string;
   /** Source name -> what it said. */
-  readonly claims: Map<string, { expiresAt: number; name?: string }>;
+  readonly claims: Map<string, { expiresAt: number; name?: string; tier?: number }>;
   identity?: Identity;
+  /** Set by whoever follows the address: called when a source says another tier than before. */
+  onTier?: () => void;
+}
+
+/**
+ * Whether the end of a source's claim counts without a look at the server: the user's own word, which nobody else can
+ * speak, and heartbeats, which come over TCP, so that their absence says more than that of a datagram. Pure.
+ */
+export function endsAtOnce(source: string): boolean {
+  return isUsersWord(source) || source === 'heartbeat';
+}
+
+/** Whether a source only repeats what the user has said. Pure. */
+export function isUsersWord(source: string): boolean {
+  return source === 'static' || source === 'file';
 }
 
 /** A claimed address beyond this many is ignored: a LAN has dozens, a flood of forged replies thousands. */
@@ -41,10 +56,18 @@ export class Registry {
       return known;
     }
     if (!known && this.#addresses.size >= MAX_ADDRESSES) return undefined;
-    const address = known ?? { url: sighting.url, claims: new Map() };
+    const address: Address = known ?? { url: sighting.url, claims: new Map() };
     const name = sighting.name ?? address.claims.get(sighting.source)?.name;
-    address.claims.set(sighting.source, { expiresAt: now + sighting.leaseMs, ...(name && { name }) });
+    const { tier } = sighting;
+    const moved = tier !== address.claims.get(sighting.source)?.tier;
+    const expiresAt = now + sighting.leaseMs;
+    address.claims.set(sighting.source, {
+      expiresAt,
+      ...(name && { name }),
+      ...(tier !== undefined && { tier }),
+    });
     this.#addresses.set(sighting.url, address);
+    if (moved) address.onTier?.();
     return address;
   }
 
@@ -59,16 +82,17 @@ export class Registry {
   }
 
   /**
-   * Drops the claims that ran out where `failedSince` says that the address has failed a probe since then (or
-   * never answered at all), and the addresses left without any claim, which it returns. A network that eats
-   * broadcasts, or a forged goodbye, does not make a server disappear that still answers.
+   * Drops the claims that ran out, for most sources only where `failedSince` says that the address has failed a probe
+   * since then (or never answered at all), and the addresses left without any claim, which it returns. A network that
+   * eats broadcasts, or a forged goodbye, does not make a server disappear that still answers.
    */
   expire(failedSince: (address: Address, sinceMs: number) => boolean): readonly Address[] {
     const now = this.#clock.now();
     const gone: Address[] = [];
     for (const address of this.#addresses.values()) {
       for (const [source, claim] of address.claims) {
-        if (claim.expiresAt <= now && failedSince(address, claim.expiresAt)) address.claims.delete(source);
+        if (claim.expiresAt > now) continue;
+        if (endsAtOnce(source) || failedSince(address, claim.expiresAt)) address.claims.delete(source);
       }
       if (address.claims.size > 0) continue;
       this.#addresses.delete(address.url);

@@ -24,7 +24,13 @@ export function isReached(verdict: Verdict): boolean {
 }
 
 export type VerdictEvent =
-  | { readonly type: 'attempt-failed'; readonly cause: FailureCause; readonly reason: string }
+  | {
+      readonly type: 'attempt-failed';
+      readonly cause: FailureCause;
+      readonly reason: string;
+      /** The address that it went to; the one in use unless given. */
+      readonly url?: string;
+    }
   | { readonly type: 'completed' }
   | { readonly type: 'probe-failed'; readonly reason: string }
   | { readonly type: 'probe-passed' }

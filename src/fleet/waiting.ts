@@ -5,6 +5,8 @@ export interface Attendance {
 
 /** A request that waits for the server, as its watch sees it. */
 interface Entry {
+  /** The address it went to. */
+  readonly url: string;
   readonly onGone: (reason: string) => void;
   /** Bytes of the answer so far. */
   readonly bytes: () => number;
@@ -20,8 +22,8 @@ export class Waiting {
   }
 
   /** See `Watch.attend`; `onLeave` is called when the request leaves. */
-  add(bytes: () => number, onGone: (reason: string) => void, onLeave: () => void): Attendance {
-    const entry = { onGone, bytes, bytesSeen: bytes() };
+  add(url: string, bytes: () => number, onGone: (reason: string) => void, onLeave: () => void): Attendance {
+    const entry = { url, onGone, bytes, bytesSeen: bytes() };
     this.#entries.add(entry);
     return {
       leave: () => {
@@ -31,19 +33,20 @@ export class Waiting {
     };
   }
 
-  /** Whether bytes have come since the last time this was asked. */
-  hears(): boolean {
+  /** Whether bytes have come from this address since the last time this was asked. */
+  hears(at: string): boolean {
     let more = false;
     for (const entry of this.#entries) {
       const bytes = entry.bytes();
-      more ||= bytes !== entry.bytesSeen;
+      more ||= entry.url === at && bytes !== entry.bytesSeen;
       entry.bytesSeen = bytes;
     }
     return more;
   }
 
-  tellGone(reason: string): void {
-    for (const { onGone } of [...this.#entries]) onGone(reason);
+  /** Tells those that went to `at`, or all. */
+  tellGone(reason: string, at?: string): void {
+    for (const { url, onGone } of [...this.#entries]) if (at === undefined || url === at) onGone(reason);
   }
 
   clear(): void {

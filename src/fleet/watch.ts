@@ -15,6 +15,11 @@ export interface WatchOptions {
   /** Whether this process stood still at some moment since then, on the clock. */
   readonly stalledSince: (ms: number) => boolean;
   readonly onPassed: () => void;
+  /**
+   * The address has failed a probe. Resolves with whether the server is reached by another one now, after a call of
+   * `moved`; then it has not failed. Never rejects.
+   */
+  readonly rescue: (failure: ProbeFailure, reason: string) => Promise<boolean>;
   /** The server is gone: enough probes failed in a row. Called again at each further failed probe. */
   readonly onGone: (reason: string) => void;
   /** What is known has changed. */
@@ -51,6 +56,8 @@ export class Watch implements Disposable {
   /** Something happened since the last probe began that the next one is to look into. */
   #suspicious = false;
   readonly #link: FeedLink | undefined;
+  /** Ends the look under way: at an address that is not in use any more, or at disposal. */
+  #endLook: Cancel = () => {};
   #usedAt = Number.NEGATIVE_INFINITY;
   /** When a probe last ended in `onGone`, on the clock; -Infinity if never. */
   goneAt = Number.NEGATIVE_INFINITY;
@@ -86,7 +93,7 @@ export class Watch implements Disposable {
     const used = () => {
       this.#usedAt = this.#options.clock.now();
     };
-    const attendance = this.#waiting.add(bytes, onGone, used);
+    const attendance = this.#waiting.add(this.#options.url(), bytes, onGone, used);
     used();
     if (this.#waiting.size === 1 && !this.#probing) this.#schedule(FIRST_LOOK_MS);
     return attendance;
@@ -95,7 +102,7 @@ export class Watch implements Disposable {
   /** Look again at once, lists included: something happened that changed them, or the network did. */
   refresh(): void {
     // Bytes heard before whatever happened say nothing about now.
-    this.#waiting.hears();
+    this.#waiting.hears(this.#options.url());
     this.#listsWanted = true;
     if (!this.#probing) this.#schedule(0);
   }
@@ -103,16 +110,30 @@ export class Watch implements Disposable {
   /** Something speaks against the server: probes at once, where it is not probed all the time. */
   suspect(): void {
     if (!this.#link) return;
+    this.#lookNext();
+  }
+
+  /** Probes at once, or again if that is under way. */
+  #lookNext(): void {
     this.#suspicious = true;
-    this.#waiting.hears();
+    this.#waiting.hears(this.#options.url());
     if (!this.#probing) this.#schedule(0);
   }
 
-  /** The address has changed. */
+  /** The address has changed: nothing has failed at the new one, and what was told came by the old one. */
   moved(): void {
-    if (this.#fed) this.suspect();
+    this.#failures = 0;
+    this.#endLook();
     this.#link?.drop();
     this.knowledge.load = undefined;
+    this.#lookNext();
+  }
+
+  /** Requests that went to an address which is not in use any more are lost. */
+  lost(url: string, reason: string): void {
+    this.#waiting.tellGone(reason, url);
+    // Whoever looks for a server now waits for word of one.
+    this.refresh();
   }
 
   /** Reads the lists anew; resolves when that has been tried, or at disposal. */
@@ -133,7 +154,7 @@ export class Watch implements Disposable {
     if (this.#probing) return;
     this.#probing = true;
     this.#suspicious = false;
-    const hears = this.#waiting.hears() && this.#failures === 0;
+    const hears = this.#waiting.hears(this.#options.url()) && this.#failures === 0;
     if (!hears) await this.#look();
     const listsDue = this.#listsWanted || (!this.#fed && clock.now() - this.#listsAt >= LISTS_MS);
     if (listsDue && this.#failures === 0 && !this.#doubtful) await this.#readLists();
@@ -170,22 +191,40 @@ export class Watch implements Disposable {
   async #look(): Promise<void> {
     const { clock, url, onPassed, stalledSince } = this.#options;
     const startedAt = clock.now();
+    const at = url();
+    const here = new AbortController();
+    this.#endLook = () => here.abort();
     try {
-      await look(url(), this.knowledge, clock, this.#over.signal);
+      await look(at, this.knowledge, clock, here.signal);
       this.#failures = 0;
       this.#doubtful = false;
       onPassed();
       this.#link?.want();
     } catch (error) {
-      if (this.#over.signal.aborted) return;
+      // Another address is in use meanwhile, and is looked at next.
+      if (this.#over.signal.aborted || url() !== at) return;
       // Our own time-out: the answer may have lain here unread.
       this.#doubtful = !this.#doubtful && failureKind(error) !== 'refused' && stalledSince(startedAt);
       if (this.#doubtful) return;
-      this.#failures += 1;
-      this.#failure = failureKind(error);
-      for (const tell of this.#readers.splice(0)) tell();
-      if (isGone(this.#failure, this.#failures)) this.#gone(this.#failure, reasonOf(error));
+      await this.#failed(failureKind(error), reasonOf(error));
     }
+  }
+
+  async #failed(failure: ProbeFailure, reason: string): Promise<void> {
+    const { rescue, onPassed } = this.#options;
+    const count = this.#failures + 1;
+    const rescued = rescue(failure, reason);
+    // Where one more probe may pass there is time: another address comes into use as soon as it answers.
+    const isLast = isGone(failure, count);
+    if (isLast && (await rescued)) {
+      onPassed();
+      return;
+    }
+    if (this.#over.signal.aborted) return;
+    this.#failures = count;
+    this.#failure = failure;
+    for (const tell of this.#readers.splice(0)) tell();
+    if (isLast) this.#gone(failure, reason);
   }
 
   #gone(failure: ProbeFailure, reason: string): void {
@@ -210,6 +249,7 @@ export class Watch implements Disposable {
     this.#timer();
     this.#link?.[Symbol.dispose]();
     this.#over.abort();
+    this.#endLook();
     this.#waiting.clear();
     for (const tell of this.#readers.splice(0)) tell();
   }

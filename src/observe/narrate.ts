@@ -1,3 +1,4 @@
+import { MDNS_PORT } from '../discovery/mdns-records.ts';
 import type { DiscoveryNotice } from '../discovery/notice.ts';
 import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
@@ -66,6 +67,10 @@ export function narrateProxy(log: Log): (event: ProxyEvent) => void {
   };
 }
 
+const CANNOT_LISTEN =
+  'cannot listen for announcements, servers are found by asking only: is another program on this UDP port?';
+const ANOTHER_PORT = '--discovery-port takes another, the same on all machines';
+
 /** Puts what discovery notices into the log. */
 export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
   return (notice) => {
@@ -78,7 +83,7 @@ export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
         );
       case 'listen-failed':
         return log.warn(
-          'cannot listen for announcements, servers are found by asking only: is another program on this UDP port? --discovery-port takes another, the same on all machines',
+          notice.port === MDNS_PORT ? CANNOT_LISTEN : `${CANNOT_LISTEN} ${ANOTHER_PORT}`,
           fields,
         );
       case 'send-failed':
@@ -90,6 +95,15 @@ export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
         return log.warn('a line of the server file is not understood and skipped', fields);
       case 'file-unreadable':
         return log.warn('the server file cannot be read, going on with what it said last', fields);
+      case 'dns-failed':
+        return log.warn('DNS does not answer, going on with what it said last', fields);
+      case 'dns-empty':
+        return log.warn('DNS knows no server under that name', fields);
+      case 'added-unreadable':
+        return log.warn(
+          'the servers kept by `ollana add --keep` cannot be read, going on without them: correct the file and restart, or add them anew',
+          fields,
+        );
     }
   };
 }

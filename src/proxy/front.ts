@@ -22,8 +22,8 @@ export interface FrontOptions {
   readonly guard: GuardOptions;
   /** Who answers a request. */
   readonly wayOf: (exchange: Exchange) => Way;
-  /** What peers may have; undefined where peers are not served at all. */
-  readonly exposure: Exposure | undefined;
+  /** What peers may have. */
+  readonly exposure: Exposure;
   /** ollana's own paths; returns whether it has answered. */
   readonly own: (exchange: Exchange) => boolean;
   readonly via: string;
@@ -76,7 +76,7 @@ export class Front {
         },
       );
     }
-    if (exposure && !exchange.fromHere && !this.#admit(exchange, exposure)) return;
+    if (!exchange.fromHere && !this.#admit(exchange, exposure)) return;
     const { aggregator, forwarder } = wayOf(exchange);
     if (aggregator && exchange.route.class === 'liveness')
       return answerText(exchange, 200, 'Ollama is running');

@@ -18,7 +18,7 @@ const HOP_BY_HOP = new Set([
 const OURS = /^x-ollana-/i;
 
 /** Addressed to us: they say how a request came here, not where it goes on to. */
-const OWN_TO_US = /^x-ollana-(server|grant|if-free|device)$/;
+const OWN_TO_US = /^x-ollana-(server|grant|if-free|device|device-id)$/;
 
 /** Calls `take` for each name and value in Node's flat `rawHeaders`. */
 function eachHeader(

@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import util from 'node:util';
 import type Server from 'http-proxy';
 import type { Cancel, Clock } from '../clock.ts';
+import { restoreType } from './lost-type.ts';
 
 /** One request to one server. */
 export interface Dispatch {
@@ -147,6 +148,7 @@ export class Transport implements Disposable {
           // http-proxy waits for 'end'; a connection that dies in mid-answer only has 'close'.
           response.once('close', () => dispatch.client.removeListener('close', clientGone));
           response.on('error', () => {}); // Told to whoever reads the response; must not be fatal meanwhile.
+          restoreType(response, dispatch);
           resolve({ stage: 'answered', response });
         },
       });

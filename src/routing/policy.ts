@@ -55,14 +55,18 @@ const STATES = { reliable: 0, unreliable: 2, 'second-chance': 3 };
 /** One that rests comes after the others that answer; having failed as well, after everybody. */
 const RESTING = { reliable: 1, unreliable: 4, 'second-chance': 5 };
 
+/** Tiers told apart within a standing: the last is this machine's own Ollama, the one before it takes all further. */
+const TIERS = 16;
+
 /**
  * Which servers are used up before which, lower ones first: by verdict and rest, then those known to have the model
- * before those that may, then this machine's own Ollama last. Pure.
+ * before those that may, then by the tier they want to be in, then this machine's own Ollama last. Pure.
  */
 export function tierOf(server: ServerFacts, modelKey: string | undefined): number {
   const known = modelKey === undefined || server.modelKeys.has(modelKey);
   const standing = (server.resting ? RESTING : STATES)[server.verdict.state];
-  return 4 * standing + (known ? 0 : 2) + (server.kind === 'local' ? 1 : 0);
+  const tier = server.kind === 'local' ? TIERS - 1 : Math.min(server.tier ?? 0, TIERS - 2);
+  return TIERS * (2 * standing + (known ? 0 : 1)) + tier;
 }
 
 /**

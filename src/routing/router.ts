@@ -220,7 +220,7 @@ export class Router {
       const left = (this.#inFlight.get(deviceId) ?? 1) - 1;
       if (left > 0) this.#inFlight.set(deviceId, left);
       else this.#inFlight.delete(deviceId);
-      this.judge(deviceId, outcome);
+      this.judge(deviceId, outcome, server.url);
       // Whoever lists what is loaded next is to see what this has loaded.
       if (modelKey === undefined || outcome.type !== 'completed') return;
       if (!this.#fleet.server(deviceId)?.loadedKeys.has(modelKey)) this.#fleet.refresh(deviceId);
@@ -228,11 +228,12 @@ export class Router {
     return { server, reason, seatHeaders: [], begun: () => {}, stalled: () => {}, release };
   }
 
-  /** Passes on what an outcome says about a server. */
-  judge(deviceId: string, outcome: Outcome): void {
+  /** Passes on what an outcome says about a server, by the address it went to. */
+  judge(deviceId: string, outcome: Outcome, url?: string): void {
     if (outcome.type === 'completed') this.#fleet.judge(deviceId, { type: 'completed' });
     if (outcome.type === 'failed' && !outcome.judged) {
-      this.#fleet.judge(deviceId, { type: 'attempt-failed', cause: outcome.cause, reason: outcome.reason });
+      const { cause, reason } = outcome;
+      this.#fleet.judge(deviceId, { type: 'attempt-failed', cause, reason, ...(url && { url }) });
     }
   }
 

@@ -4,6 +4,8 @@ import { isKnownPath, type Route } from '../ollama/routes.ts';
 export interface Exposure {
   /** Peers may change what is stored here: pull, push, create, copy, delete, blobs. */
   readonly manage: boolean;
+  /** What the owner of this machine can do about a change that was refused. */
+  readonly howToManage: string;
 }
 
 export type ExposureVerdict =
@@ -18,7 +20,11 @@ export type ExposureVerdict =
  * peer gets what running models takes: inference and reads. Ollama itself kept this machine private, and a
  * pull may name any host and fill the disk. Pure.
  */
-export function judgeExposure(route: Route, path: string, { manage }: Exposure): ExposureVerdict {
+export function judgeExposure(
+  route: Route,
+  path: string,
+  { manage, howToManage }: Exposure,
+): ExposureVerdict {
   switch (route.class) {
     case 'unknown':
       // A wrong method or one slash too many does nothing there: Ollama answers with 405 or a redirect.
@@ -37,7 +43,7 @@ export function judgeExposure(route: Route, path: string, { manage }: Exposure):
       return {
         type: 'refused',
         why: `${path} changes what this machine stores`,
-        remedy: 'its owner can allow it with `ollana serve --allow manage`',
+        remedy: howToManage,
       };
     default:
       return { type: 'allowed' };

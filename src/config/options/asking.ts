@@ -1,5 +1,5 @@
 import { MODEL_COMMANDS, option } from '../option.ts';
-import { parseSwitch } from '../values.ts';
+import { parseCount, parseSwitch } from '../values.ts';
 
 /** Which servers there are, the running daemon knows: any text may be the name of one. */
 function parseServerChoice(text: string): string {
@@ -16,7 +16,7 @@ export const ASKING_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'print JSON instead of a table',
-    commands: ['status', 'models'],
+    commands: ['status', 'models', 'discover'],
   }),
   on: option({
     flag: 'on',
@@ -36,5 +36,42 @@ export const ASKING_OPTIONS = Object.freeze({
     fallback: 'false',
     help: "every server, side by side, but this machine's own Ollama",
     commands: ['pull'],
+  }),
+  keep: option({
+    flag: 'keep',
+    env: 'OLLANA_KEEP',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'have the server there again after a restart of ollana',
+    commands: ['add'],
+  }),
+  seconds: option({
+    flag: 'seconds',
+    env: 'OLLANA_SECONDS',
+    kind: 'value',
+    hint: 'N',
+    parse: parseCount(1, 3600),
+    fallbackHelp: '3; with --watch until Ctrl-C',
+    help: 'how long to listen',
+    commands: ['discover'],
+  }),
+  watch: option({
+    flag: 'watch',
+    env: 'OLLANA_WATCH',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'a line for every change; with --json a line of JSON',
+    commands: ['discover'],
+  }),
+  explain: option({
+    flag: 'explain',
+    env: 'OLLANA_EXPLAIN',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'only say what a firewall must let pass, with the commands for it',
+    commands: ['discover'],
   }),
 });

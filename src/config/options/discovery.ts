@@ -1,5 +1,6 @@
-import { option, RUNNING } from '../option.ts';
-import { parseInterface, parsePort, parseSwitch } from '../values.ts';
+import { parseDiscover } from '../discover.ts';
+import { LISTENING, option } from '../option.ts';
+import { asTyped, parseInterface, parsePort, parseSwitch } from '../values.ts';
 
 /** How servers and clients find each other. */
 export const DISCOVERY_OPTIONS = Object.freeze({
@@ -11,7 +12,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: (text) => parsePort(text),
     fallback: '11436',
     help: 'UDP port of discovery; the same on all machines',
-    commands: RUNNING,
+    commands: LISTENING,
   }),
   interfaces: option({
     flag: 'interface',
@@ -21,7 +22,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: parseInterface,
     fallbackHelp: 'all',
     help: 'network interface that discovery may use; lo alone stays on this machine',
-    commands: RUNNING,
+    commands: LISTENING,
   }),
   udp: option({
     flag: 'udp',
@@ -30,7 +31,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'true',
     help: 'no discovery by UDP broadcast',
-    commands: RUNNING,
+    commands: LISTENING,
   }),
   mdns: option({
     flag: 'mdns',
@@ -39,6 +40,15 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'true',
     help: 'no discovery by mDNS',
-    commands: RUNNING,
+    commands: LISTENING,
+  }),
+  discover: option({
+    flag: 'discover',
+    env: 'OLLANA_DISCOVER',
+    kind: 'list',
+    hint: 'dns:NAME[@RESOLVER[:PORT]]',
+    parse: asTyped(parseDiscover),
+    help: 'find servers by the SRV or address records of a name, as Consul and Kubernetes have them; the name is whole, the resolver an address',
+    commands: LISTENING,
   }),
 });

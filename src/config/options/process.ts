@@ -1,4 +1,4 @@
-import { DAEMONS, MODEL_COMMANDS, option, RUNNING } from '../option.ts';
+import { DAEMONS, MODEL_COMMANDS, option, RUNNING, SERVER_COMMANDS } from '../option.ts';
 import { parseChoice, parsePath, parseSwitch } from '../values.ts';
 
 /** The running process: its files, its log, the background. */
@@ -11,7 +11,7 @@ export const PROCESS_OPTIONS = Object.freeze({
     parse: parsePath,
     fallbackHelp: "the platform's place for application data",
     help: 'where ollana keeps its files, and finds a running ollana',
-    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models'],
+    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models', ...SERVER_COMMANDS],
   }),
   logLevel: option({
     flag: 'log-level',

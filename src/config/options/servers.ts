@@ -1,5 +1,5 @@
 import { parseOllamaHost } from '../ollama-host.ts';
-import { option, RUNNING } from '../option.ts';
+import { LISTENING, option, RUNNING } from '../option.ts';
 import { parseServerAddress } from '../server-address.ts';
 import { asTyped, parseDuration, parsePath, parseSwitch } from '../values.ts';
 
@@ -12,7 +12,7 @@ export const SERVER_OPTIONS = Object.freeze({
     hint: 'URL[=NAME]',
     parse: asTyped(parseServerAddress),
     help: 'a server that discovery cannot see: ollana or plain Ollama',
-    commands: RUNNING,
+    commands: LISTENING,
   }),
   serverFile: option({
     flag: 'server-file',
@@ -21,7 +21,7 @@ export const SERVER_OPTIONS = Object.freeze({
     hint: 'FILE',
     parse: parsePath,
     help: 'servers, one URL[=NAME] a line, # comments; watched for changes',
-    commands: RUNNING,
+    commands: LISTENING,
   }),
   ollama: option({
     flag: 'ollama',
@@ -52,7 +52,7 @@ export const SERVER_OPTIONS = Object.freeze({
     parse: (text) => parseDuration(text, 1),
     fallback: '2s',
     help: 'how long connecting to a server may take; a bare number is seconds',
-    commands: RUNNING,
+    commands: LISTENING,
   }),
   silenceTimeoutMs: option({
     flag: 'silence-timeout',

@@ -1,0 +1,89 @@
+import { networkInterfaces } from 'node:os';
+import type { Clock } from '../clock.ts';
+import type { CommonConfig } from '../config.ts';
+import { AddedServers, addedFile } from '../discovery/added-servers.ts';
+import type { OnNotice } from '../discovery/notice.ts';
+import { Registrations } from '../discovery/registrations.ts';
+import { parseServer } from '../discovery/static.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Exchange } from '../proxy/exchange.ts';
+import { Jobs } from './jobs.ts';
+import { nodesPaths } from './nodes-paths.ts';
+import { isSameDevice } from './same-device.ts';
+import { serverPaths } from './server-paths.ts';
+import type { StatusReport } from './status.ts';
+
+export interface ApiOptions {
+  readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
+  readonly clock: Clock;
+  readonly fleet: Fleet;
+  readonly status: () => StatusReport;
+  /** Asks the network for servers at once. */
+  readonly seek: () => void;
+  /** Servers may post themselves. */
+  readonly acceptsRegistrations: boolean;
+  readonly onNotice: OnNotice;
+  /** Where this machine's apps reach the daemon; asked when it listens. */
+  readonly url: () => string;
+}
+
+/** What programs can tell and ask a running daemon about its servers, over HTTP, and the servers that come that way. */
+export class Api implements AsyncDisposable {
+  readonly #added: AddedServers;
+  readonly #jobs: Jobs;
+  readonly #paths: readonly ((exchange: Exchange) => boolean)[];
+
+  /** Throws OLLANA_BAD_OPTION for a configured server that is not understood. */
+  constructor(options: ApiOptions) {
+    const { config, clock, fleet, status, seek, onNotice } = options;
+    const { mode, connectTimeoutMs } = config;
+    this.#added = new AddedServers({
+      file: addedFile(config.dataDir, mode),
+      fixed: fixedUrls(config),
+      clock,
+      onSighting: fleet.sight,
+      onNotice,
+    });
+    const registrations = options.acceptsRegistrations
+      ? new Registrations({
+          clock,
+          onSighting: fleet.sight,
+          interfaces: networkInterfaces,
+          isSameDevice: (url, other) => isSameDevice(url, other, { clock, connectTimeoutMs }),
+        })
+      : undefined;
+    this.#jobs = new Jobs({ mode, clock, url: options.url });
+    this.#paths = [
+      serverPaths({ config, clock, fleet, added: this.#added, status, seek }),
+      nodesPaths({ mode, clock, fleet, status, registrations }),
+      (exchange) => this.#jobs.answers(exchange),
+    ];
+  }
+
+  /** Jobs that have not been answered to the end. */
+  get open(): number {
+    return this.#jobs.open;
+  }
+
+  /** Claims the servers that were kept. Never rejects. */
+  start(): Promise<void> {
+    return this.#added.start();
+  }
+
+  /** Answers the paths that are the API's; returns false for all others. */
+  answers(exchange: Exchange): boolean {
+    return this.#paths.some((answers) => answers(exchange));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#added[Symbol.asyncDispose]();
+  }
+}
+
+/** What the configuration claims as static for good, in either mode. */
+function fixedUrls({ mode, servers, ollama }: ApiOptions['config']): ReadonlySet<string> {
+  return new Set([
+    ...servers.map((server) => parseServer(server).url),
+    ...(mode === 'server' ? [ollama] : []),
+  ]);
+}

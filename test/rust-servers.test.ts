@@ -1,0 +1,152 @@
+import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../src/clock.ts';
+import { identify } from '../src/fleet/identify.ts';
+import { startSimulatedOllama } from '../src/simulate/ollama.ts';
+import { listenOn, startCluster } from './_cluster.ts';
+import { until } from './_deadline.ts';
+import { type RustServerOptions, startRustServer } from './_rust-server.ts';
+import { ask, chat, linesOf } from './_simulate-client.ts';
+
+const LIMITS = { clock: systemClock, connectTimeoutMs: 1000, timeoutMs: 5000 };
+
+/** A client-mode ollana that knows a Rust server, with an Ollama of its own behind it, and an Ollama besides. */
+async function start(options: Omit<RustServerOptions, 'ollama'>) {
+  const behind = await startSimulatedOllama({ models: [{ name: 'old', tokensPerSecond: 200 }] });
+  const rust = await startRustServer({ ...options, ollama: behind.url });
+  const cluster = await startCluster({ servers: [`${rust.url}=rust`] });
+  return {
+    behind,
+    rust,
+    cluster,
+    async [Symbol.asyncDispose]() {
+      await cluster[Symbol.asyncDispose]();
+      await rust[Symbol.asyncDispose]();
+      await behind[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Started = Awaited<ReturnType<typeof start>>;
+
+/** Resolves when the client lists what the Rust server holds. */
+const untilKnown = ({ cluster }: Started) =>
+  until(5000, 'the Rust server to be known', () =>
+    cluster.client.status().servers.some(({ name, models }) => name === 'rust' && models.length === 1),
+  );
+
+describe.each([
+  ['0.1 to 0.3', false],
+  ['0.1 to 0.3 with the types of 0.6.1', true],
+] as const)('a server of the Rust ollana %s', (_which, octets) => {
+  it.each([
+    ['/api/chat', chat('old', 'hi'), 200, 'application/x-ndjson'],
+    ['/api/chat', { ...chat('old', 'hi'), stream: false }, 200, 'application/json; charset=utf-8'],
+    ['/api/generate', { model: 'old', prompt: 'hi' }, 200, 'application/x-ndjson'],
+    ['/v1/chat/completions', { ...chat('old', 'hi'), stream: true }, 200, 'text/event-stream'],
+    ['/v1/chat/completions', chat('old', 'hi'), 200, 'application/json; charset=utf-8'],
+    ['/api/show', { model: 'old' }, 200, 'application/json; charset=utf-8'],
+  ])('runs %s %j with the headers that apps need', async (path, body, status, type) => {
+    await using started = await start({ generation: 1, octets });
+    await untilKnown(started);
+    const answer = await ask(started.cluster, path, body);
+    expect([answer.status, answer.headers['content-type'], answer.complete]).toEqual([status, type, true]);
+    expect(answer.headers['x-ollana-server']).toBe('rust');
+  });
+
+  it('passes an error on with the type that it had', async () => {
+    await using started = await start({ generation: 1, octets });
+    await untilKnown(started);
+    started.behind.faults.set({ kind: 'status', status: 400, body: { error: 'no' } });
+    const answer = await ask(started.cluster, '/api/chat', chat('old', 'hi'));
+    expect([answer.status, answer.headers['content-type'], answer.text]).toEqual([
+      400,
+      'application/json; charset=utf-8',
+      '{"error":"no"}',
+    ]);
+  });
+
+  it('that breaks off in mid-answer is told of in the stream', async () => {
+    await using started = await start({ generation: 1, octets });
+    await untilKnown(started);
+    started.behind.faults.set({ kind: 'cut', afterLines: 2 });
+    const answer = await ask(started.cluster, '/api/chat', chat('old', 'hi'));
+    expect(answer.complete).toBe(false);
+    expect(linesOf(answer.text).at(-1)).toEqual({ error: expect.stringContaining('rust broke off') });
+  });
+});
+
+describe('a server of the Rust ollana 0.1 to 0.3', () => {
+  it('that closes an idle connection costs nobody a request', async () => {
+    await using started = await start({ generation: 1, idleMs: 1 });
+    await untilKnown(started);
+    for (let i = 0; i < 30; i += 1) {
+      const answer = await ask(started.cluster, '/api/chat', chat('old', `${i}`));
+      expect([answer.status, answer.complete]).toEqual([200, true]);
+      await new Promise((resolve) => setTimeout(resolve, i % 4));
+    }
+  });
+});
+
+describe('a server of the Rust ollana that speaks TLS', () => {
+  it.each([
+    [2, 'an ollana 0.4 (Rust) that speaks TLS only; run this ollana there'],
+    [3, 'an ollana 0.5 or 0.6 (Rust) that serves paired devices only; run this ollana there'],
+  ] as const)('generation %i, is found, not used, and the reason is told', async (generation, reason) => {
+    await using started = await start({ generation });
+    const { cluster, rust } = started;
+    const told = await until(5000, 'a reason', () =>
+      cluster.client.status().servers.find(({ reason: why = '' }) => /TLS|paired/.test(why)),
+    );
+    expect(told.reason).toBe(`${rust.url} is ${reason}`);
+    expect([told.url, told.verdict, told.models]).toEqual([rust.url, 'unreliable', []]);
+    expect((await ask(cluster, '/api/chat', chat('simulated', 'hi'))).status).toBe(200);
+    // Whoever it is, nobody is told who we are.
+    const names = rust.asked.flatMap(({ headers }) => headers.map((name) => name.toLowerCase()));
+    expect(names.filter((name) => /^(x-ollana|authorization|cookie)/.test(name))).toEqual([]);
+    expect(names.some((name) => name.includes(cluster.client.status().deviceId))).toBe(false);
+    expect(new Set(rust.asked.map(({ line }) => line))).toEqual(
+      new Set(['POST /ollana/api/authorize', 'GET /api/version']),
+    );
+  });
+});
+
+describe('who answers at an address', () => {
+  /** As the old client mode: passes answers on and loses their types. */
+  async function typeless(host: string, port: number, hello: string) {
+    const server = createServer((request, response) => {
+      const body = request.url === '/ollana/api/hello' ? hello : '{"version":"0.17.4"}';
+      response.writeHead(200, { 'transfer-encoding': 'chunked' });
+      response.end(body);
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+    const { port: bound } = server.address() as { port: number };
+    return {
+      url: `http://${host}:${bound}`,
+      [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void server.close(() => resolve())),
+    };
+  }
+
+  it('is no Ollama where the client mode of the Rust ollana listens', async () => {
+    await using client = await typeless('127.0.0.9', 11434, '404 page not found');
+    await expect(identify(client.url, LIMITS)).rejects.toThrow(/another proxy/);
+  });
+
+  it('is not the server whose words a proxy passes on', async () => {
+    const hello = JSON.stringify({ mode: 'server', deviceId: 'e'.repeat(64), name: 'gpu', ollana: '1' });
+    await using proxy = await typeless('127.0.0.1', 0, hello);
+    expect(await identify(proxy.url, LIMITS)).toMatchObject({ kind: 'ollama' });
+    expect((await identify(proxy.url, LIMITS)).deviceId).not.toBe('e'.repeat(64));
+  });
+
+  it('is told of as before where it speaks neither HTTP nor TLS', async () => {
+    await using rubbish = await listenOn(
+      createTcpServer((socket) => void socket.end('220 smtp.example ESMTP\r\n')),
+    );
+    await expect(identify(rubbish.url, LIMITS)).rejects.toThrow(/Parse Error|ECONNRESET|hang up|EPIPE/);
+  });
+});
