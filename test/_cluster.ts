@@ -81,18 +81,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     }
     const upstreams = options.serve ? servers : ollamas;
     const named = upstreams.map(({ url }, i) => `${url}=${nameOf(i)}`);
-    const config: ClientConfig = {
-      ...commonConfig(join(folder.path, 'client'), { name: 'laptop' }),
-      mode: 'client',
+    const config = clientConfig(join(folder.path, 'client'), {
+      name: 'laptop',
       servers: [...named, ...(options.servers ?? [])],
-      localFallback: false,
-      policy: DEFAULTS.policy,
-      raceWidth: DEFAULTS.raceWidth,
-      holdMs: DEFAULTS.holdMs,
-      protectContext: false,
-      autoPull: false,
       ...options.client,
-    };
+    });
     const daemon = await startClient(config, log, { clock });
     client = daemon;
     const view = (i: number) => {
@@ -136,6 +129,21 @@ export function commonConfig(dataDir: string, more: Partial<CommonConfig> = {}):
     writesPidFile: false,
     name: 'test',
     origins: [],
+    ...more,
+  };
+}
+
+/** The same for client mode, which leaves this machine's own Ollama out. */
+export function clientConfig(dataDir: string, more: Partial<ClientConfig> = {}): ClientConfig {
+  return {
+    ...commonConfig(dataDir),
+    mode: 'client',
+    localFallback: false,
+    policy: DEFAULTS.policy,
+    raceWidth: DEFAULTS.raceWidth,
+    holdMs: DEFAULTS.holdMs,
+    protectContext: false,
+    autoPull: false,
     ...more,
   };
 }

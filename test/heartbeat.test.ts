@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Flags } from '../src/config/pick.ts';
 import { resolveConfig } from '../src/config.ts';
 import { startClient } from '../src/daemon/client.ts';
-import { nextBeatMs, Registrar } from '../src/daemon/register.ts';
+import { nextBeatMs, Registrar, type RegistrarOptions } from '../src/daemon/register.ts';
 import { startServer } from '../src/daemon/server.ts';
 import { readHeartbeat } from '../src/discovery/heartbeat.ts';
 import type { Interfaces } from '../src/discovery/interfaces.ts';
@@ -14,7 +14,7 @@ import { Registrations } from '../src/discovery/registrations.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { call } from './_api.ts';
 import { ManualClock, Sightings } from './_beacon.ts';
-import { commonConfig, listenOn, TestLog } from './_cluster.ts';
+import { clientConfig, commonConfig, listenOn, TestLog } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { skipBecause } from './_skip.ts';
@@ -242,18 +242,7 @@ describe('the options', () => {
 async function startHub(folder: string, more = {}) {
   const log = new TestLog();
   const daemon = await startClient(
-    {
-      ...commonConfig(join(folder, 'hub'), { name: 'laptop' }),
-      mode: 'client',
-      localFallback: false,
-      policy: 'fastest',
-      raceWidth: 2,
-      holdMs: 0,
-      protectContext: false,
-      autoPull: false,
-      acceptRegistrations: true,
-      ...more,
-    },
+    clientConfig(join(folder, 'hub'), { name: 'laptop', holdMs: 0, acceptRegistrations: true, ...more }),
     log,
   );
   return { daemon, log, url: daemon.url, [Symbol.asyncDispose]: () => daemon.stop() };
@@ -317,6 +306,19 @@ describe('the sender', () => {
     load: { cpu: 0.5, memory: null },
   });
 
+  async function speaking(url: string, more: Pick<RegistrarOptions, 'clock' | 'log' | 'read'>) {
+    const registrar = new Registrar({
+      urls: [url],
+      connectTimeoutMs: 1000,
+      describe: describeIt,
+      random: () => 0.5,
+      ...more,
+    });
+    await registrar.start();
+    registrar.setSpeaking(true);
+    return registrar;
+  }
+
   it('beats every 30 s, at once when an address changes, and only while its Ollama answers', async () => {
     const bodies: { ipv4: string; port: number }[] = [];
     await using hub = await listenOn(
@@ -334,17 +336,7 @@ describe('the sender', () => {
     const clock = new ManualClock();
     const log = new TestLog();
     let interfaces = LAN;
-    await using registrar = new Registrar({
-      urls: [hub.url],
-      clock,
-      log,
-      connectTimeoutMs: 1000,
-      describe: describeIt,
-      random: () => 0.5,
-      read: () => interfaces,
-    });
-    await registrar.start();
-    registrar.setSpeaking(true);
+    await using registrar = await speaking(hub.url, { clock, log, read: () => interfaces });
     const count = (n: number) => until(2000, `beat ${n}`, () => log.lines.length > 0 && bodies.length === n);
     await count(1);
     expect(bodies[0]).toEqual({
@@ -383,17 +375,7 @@ describe('the sender', () => {
     );
     const clock = new ManualClock();
     const log = new TestLog();
-    await using registrar = new Registrar({
-      urls: [hub.url],
-      clock,
-      log,
-      connectTimeoutMs: 1000,
-      describe: describeIt,
-      random: () => 0.5,
-      read: () => LAN,
-    });
-    await registrar.start();
-    registrar.setSpeaking(true);
+    await using _ = await speaking(hub.url, { clock, log, read: () => LAN });
     for (const [at, ms] of [1000, 2000, 4000, 8000].entries()) {
       // The timer of the next try is set when the answer has been read.
       await until(2000, `try ${at + 1}`, () => beats === at + 1 && clock.pending === 2);

@@ -8,7 +8,7 @@ import { startClient } from '../src/daemon/client.ts';
 import { startServer } from '../src/daemon/server.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { call } from './_api.ts';
-import { commonConfig, deadUrl, fasterClock, startCluster, TestLog } from './_cluster.ts';
+import { clientConfig, commonConfig, deadUrl, fasterClock, startCluster, TestLog } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until, within } from './_deadline.ts';
 import { fleetOf } from './_fleet.ts';
@@ -244,19 +244,7 @@ describe('GET /status', () => {
 
 describe('servers that are kept', () => {
   const client = (dataDir: string, log = new TestLog()) =>
-    startClient(
-      {
-        ...commonConfig(dataDir),
-        mode: 'client',
-        localFallback: false,
-        policy: 'fastest',
-        raceWidth: 2,
-        holdMs: 0,
-        protectContext: false,
-        autoPull: false,
-      },
-      log,
-    );
+    startClient(clientConfig(dataDir, { holdMs: 0 }), log);
 
   it('are there after a restart, the others are not; the file is private', async () => {
     using folder = temporaryDirectory('kept');

@@ -31,8 +31,8 @@ function testEnvironment() {
 /**
  * Runs lint, types and every test, each under a headline, then prints why tests were skipped and, as the last line,
  * `N passed, N failed, N skipped` (lint and types count as one test each). `args`: `--loopback` for only the unit
- * and loopback tests but the longest, anything else filters test files. Resolves to the exit code: 1 when anything failed, when no
- * test ran, or when one was skipped under OLLANA_NO_SKIP=1.
+ * and loopback tests but the longest, anything else filters test files. Resolves to the exit code: 1 when anything
+ * failed, when no test ran, or when one was skipped under OLLANA_NO_SKIP=1.
  */
 export async function runChecks(root, args) {
   const require = createRequire(join(root, 'package.json'));

@@ -1,5 +1,5 @@
 import type { ServerLoad } from '../../src/fleet/load.ts';
-import { assumedCost } from '../../src/routing/assumed-cost.ts';
+import { UNKNOWN_COST } from '../../src/routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../../src/routing/desk.ts';
 import { serviceMs, UNLOADED } from '../../src/routing/finish.ts';
 import type { Fleet, Laptop } from './laptop.ts';
@@ -13,9 +13,6 @@ export interface FarDeskOptions {
   readonly load: ServerLoad | undefined;
   readonly journey: Journey;
 }
-
-/** What a server that knows nothing of a model yet is thought to need for it. */
-export const ASSUMED = assumedCost(undefined, undefined, undefined);
 
 /** One server's queue as one request of a laptop sees it at one moment. */
 export class FarDesk implements Desk {
@@ -32,7 +29,7 @@ export class FarDesk implements Desk {
   /** Looks free: the server may still find it taken. */
   take(job: Job): Seat {
     const { laptop, server, load } = this.#options;
-    laptop.took(server, job, serviceMs(load?.models[job.model] ?? UNLOADED, job, ASSUMED));
+    laptop.took(server, job, serviceMs(load?.models[job.model] ?? UNLOADED, job, UNKNOWN_COST));
     return seatOf(undefined, () => {});
   }
 

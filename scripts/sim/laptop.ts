@@ -1,10 +1,12 @@
 import type { Clock } from '../../src/clock.ts';
-import { type ModelLoad, type ServerLoad, serverLoad } from '../../src/fleet/load.ts';
+import { type ServerLoad, type TakenSeat, withTaken } from '../../src/fleet/load.ts';
+import { UNKNOWN_COST } from '../../src/routing/assumed-cost.ts';
 import type { Job } from '../../src/routing/desk.ts';
 import { estimate } from '../../src/routing/finish.ts';
 import type { Option } from '../../src/routing/valuation.ts';
+import { TOLD_AFTER_MS } from '../../src/server/remote-desk.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
-import { ASSUMED, FarDesk } from './far-desk.ts';
+import { FarDesk } from './far-desk.ts';
 import type { SimServer } from './server.ts';
 import type { Journey } from './ticket.ts';
 import type { Wire } from './wire.ts';
@@ -18,14 +20,9 @@ export interface Fleet {
   readonly told: ServerLoad[];
 }
 
-/** As in `RemoteDesk`: what it is told counts a seat that was taken longer ago than this, ms. */
-const TOLD_AFTER_MS = 60;
-
-interface Taken {
+interface Taken extends TakenSeat {
   readonly server: number;
-  readonly model: string;
   readonly at: number;
-  readonly workMs: number;
 }
 
 /** A machine with apps: chooses servers by itself, with what it was told and what it has just done. */
@@ -90,25 +87,15 @@ export class Laptop {
   }
 
   #optionAt(server: number, job: Job, told: ServerLoad | undefined, journey: Journey): Option {
-    const load = this.#taken.length === 0 ? told : this.#withTaken(server, told);
+    const own = this.#taken.length === 0 ? this.#taken : this.#taken.filter((one) => one.server === server);
+    const load = told && withTaken(told, own);
     return {
       deviceId: String(server),
       desk: new FarDesk({ fleet: this.#fleet, laptop: this, server, load, journey }),
       job,
       tier: 0,
       standsIn: false,
-      estimate: estimate(load, job, ASSUMED),
+      estimate: estimate(load, job, UNKNOWN_COST),
     };
-  }
-
-  #withTaken(server: number, told: ServerLoad | undefined): ServerLoad | undefined {
-    const own = this.#taken.filter((one) => one.server === server);
-    if (own.length === 0 || !told) return told;
-    const models: Record<string, ModelLoad> = { ...told.models };
-    for (const { model, workMs } of own) {
-      const known = models[model];
-      if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
-    }
-    return serverLoad(models);
   }
 }

@@ -16,7 +16,7 @@ const USAGE = `npm run simulate -- [options]: laptops and servers on a virtual c
   --stale MS           how long what a server tells is under way, default 2; it tells every 20 ms at most
   --lost PERCENT       messages that get lost, default 0
 
-examples: npm run simulate -- --servers 100        (a minute)
+examples: npm run simulate -- --servers 100        (some seconds)
           npm run simulate -- --world fleet --laptops 6 --load 0.6`;
 
 const argv = process.argv.slice(2);

@@ -1,7 +1,8 @@
 import type { AroundEvent } from '../daemon/listen-around.ts';
 import { type HeardServer, usableServers } from '../daemon/look-at.ts';
 import { latency } from './status-table.ts';
-import { columnsOf, cutTo, inColumn, plainText, wrap } from './text.ts';
+import { type Column, rowLine, titleLine } from './table.ts';
+import { columnsOf, cutTo, plainText, wrap } from './text.ts';
 
 /** What was listened to, and what was heard. */
 export interface DiscoverReport {
@@ -21,12 +22,7 @@ const COLUMNS = 80;
 const REASON_LINES = 3;
 
 /** The table's columns; widths and the blanks between them add up to 79. */
-const TABLE: readonly {
-  readonly title: string;
-  readonly width: number;
-  readonly align: 'left' | 'right';
-  readonly cell: (server: HeardServer) => string;
-}[] = [
+const TABLE: readonly Column<HeardServer>[] = [
   { title: 'NAME', width: 16, align: 'left', cell: ({ name }) => name ?? '-' },
   { title: 'ADDRESS', width: 21, align: 'left', cell: ({ url }) => bare(url) },
   { title: 'HEARD BY', width: 10, align: 'left', cell: ({ sources }) => sources.join(',') },
@@ -45,7 +41,7 @@ export function discoverTable(report: DiscoverReport): string {
   const rejected = servers.filter(({ state }) => state !== 'usable');
   const lines = [
     ...wrap(plainText(`Listened for ${report.seconds} s ${listened(report)}.`), COLUMNS),
-    ...(servers.length > 0 ? ['', row(({ title }) => title), ...servers.flatMap(rows)] : []),
+    ...(servers.length > 0 ? ['', titleLine(TABLE), ...servers.flatMap(rows)] : []),
     ...(rejected.length > 0 ? ['', 'Not used:', ...rejected.flatMap(why)] : []),
     ...(trouble.length > 0 ? ['', 'In the way:', ...trouble.flatMap(indented)] : []),
     '',
@@ -76,14 +72,10 @@ export function eventLine(event: AroundEvent): string {
   return plainText(`${time} ${event.type.padEnd(9)} ${who}${more === '' ? '' : `: ${more}`}`);
 }
 
-function row(cells: (column: (typeof TABLE)[number]) => string): string {
-  return TABLE.map((column) => inColumn(cells(column), column.width, column.align)).join(' ');
-}
-
 /** An address too long for its column, as those of IPv6 are, gets a line of its own: it is there to be copied. */
 function rows(server: HeardServer): string[] {
   const address = plainText(bare(server.url));
-  const line = row(({ cell }) => cell(server));
+  const line = rowLine(TABLE, server);
   return columnsOf(address) > 21 ? [line, `  ${address}`] : [line];
 }
 

@@ -1,6 +1,7 @@
 import type { ModelCopy, ModelReport, ModelStatus } from '../daemon/model-report.ts';
 import { byteText } from './byte-text.ts';
-import { columnsOf, cutTo, inColumn, plainText, wrap } from './text.ts';
+import { type Column, rowLine, titleLine } from './table.ts';
+import { columnsOf, cutTo, plainText, wrap } from './text.ts';
 
 const COLUMNS = 80;
 /** A conflict names servers, of which there can be hundreds. */
@@ -9,12 +10,7 @@ const CONFLICT_LINES = 5;
 const SHORT_DIGEST = 12;
 
 /** The table's columns; widths and the blanks between them add up to 79. */
-const TABLE: readonly {
-  readonly title: string;
-  readonly width: number;
-  readonly align: 'left' | 'right';
-  readonly cell: (model: ModelStatus, width: number) => string;
-}[] = [
+const TABLE: readonly Column<ModelStatus>[] = [
   { title: 'MODEL', width: 28, align: 'left', cell: markedName },
   { title: 'SIZE', width: 7, align: 'right', cell: ({ size }) => (size === null ? '-' : byteText(size)) },
   { title: 'INSTALLED', width: 19, align: 'left', cell: ({ servers }, width) => namesIn(servers, width) },
@@ -38,14 +34,10 @@ const TABLE: readonly {
  */
 export function modelsTable({ models }: ModelReport): string {
   if (models.length === 0) return 'No models found: get one with `ollana pull MODEL`.\n';
-  const line = (cells: (column: (typeof TABLE)[number]) => string) =>
-    TABLE.map((column) => inColumn(cells(column), column.width, column.align))
-      .join(' ')
-      .trimEnd();
   const conflicts = models.filter(differs).flatMap(explainConflict);
   const lines = [
-    line(({ title }) => title),
-    ...models.map((model) => line(({ cell, width }) => cell(model, width))),
+    titleLine(TABLE),
+    ...models.map((model) => rowLine(TABLE, model)),
     ...(conflicts.length > 0 ? ['', ...conflicts] : []),
   ];
   return `${lines.join('\n')}\n`;

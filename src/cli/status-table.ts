@@ -1,17 +1,13 @@
 import type { ServerStatus, StatusReport } from '../daemon/status.ts';
-import { cutTo, inColumn, plainText, wrap } from './text.ts';
+import { type Column, rowLine, titleLine } from './table.ts';
+import { cutTo, plainText, wrap } from './text.ts';
 
 const COLUMNS = 80;
 /** A reason can quote an error of any length, and there can be many servers. */
 const REASON_LINES = 3;
 
 /** The table's columns; widths and the blanks between them add up to 79. */
-const TABLE: readonly {
-  readonly title: string;
-  readonly width: number;
-  readonly align: 'left' | 'right';
-  readonly cell: (server: ServerStatus) => string;
-}[] = [
+const TABLE: readonly Column<ServerStatus>[] = [
   { title: 'NAME', width: 16, align: 'left', cell: ({ name }) => name },
   { title: 'ADDRESS', width: 21, align: 'left', cell: ({ url }) => url.replace(/^http:\/\//, '') },
   { title: 'VERDICT', width: 13, align: 'left', cell: ({ verdict }) => verdict },
@@ -47,9 +43,7 @@ function whoUses({ ollama, servers }: StatusReport): string[] {
 }
 
 function rows(servers: readonly ServerStatus[]): string[] {
-  const line = (cells: (column: (typeof TABLE)[number]) => string) =>
-    TABLE.map((column) => inColumn(cells(column), column.width, column.align)).join(' ');
-  return [line(({ title }) => title), ...servers.map((server) => line(({ cell }) => cell(server)))];
+  return [titleLine(TABLE), ...servers.map((server) => rowLine(TABLE, server))];
 }
 
 function reasons(servers: readonly ServerStatus[]): string[] {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isLoopbackHost, unbracketed } from './host.ts';
 import { parseOllamaHost } from './ollama-host.ts';
 import { OPTIONS } from './options.ts';
 import { pickGiven, readValue, type Sources } from './pick.ts';
@@ -33,11 +34,11 @@ function notOwnFace(url: string, face: Face): string {
 
 function isOwnFace(url: string, { host, port }: Face): boolean {
   const { hostname, port: theirs, protocol } = new URL(url);
-  const name = hostname.replace(/^\[(.*)\]$/, '$1');
+  const name = unbracketed(hostname);
   const samePort = Number(theirs || (protocol === 'https:' ? 443 : 80)) === port;
-  return samePort && (name === host || (isLoopback(name) && (isLoopback(host) || isEverywhere(host))));
+  return (
+    samePort && (name === host || (isLoopbackHost(name) && (isLoopbackHost(host) || isEverywhere(host))))
+  );
 }
 
-const isLoopback = (name: string): boolean =>
-  name === 'localhost' || name === '::1' || /^127\.[\d.]+$/.test(name);
 const isEverywhere = (name: string): boolean => isIP(name) !== 0 && /^[0:.]+$/.test(name);

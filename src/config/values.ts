@@ -3,6 +3,7 @@
  * whose message says what would be right; the caller adds which option it was and where it came from.
  */
 import { isIP } from 'node:net';
+import { unbracketed } from './host.ts';
 
 /** setTimeout holds 31 bits of milliseconds; anything longer fires at once. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -35,7 +36,7 @@ export function parseSwitch(text: string): boolean {
 
 /** An address or name to listen on, without port; IPv6 with or without brackets, returned without. */
 export function parseHost(text: string): string {
-  const bare = text.replace(/^\[(.*)\]$/, '$1');
+  const bare = unbracketed(text);
   if (isIP(bare) !== 0) return bare;
   // Digits and dots only is an address mistyped, never a name.
   if (HOST_NAME.test(text) && !/^[\d.]+$/.test(text)) return text;

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../clock.ts';
+import { isLoopbackHost } from '../config/host.ts';
 import type { ClientConfig } from '../config.ts';
 import type { DiscoverySource } from '../discovery/sighting.ts';
 import type { Log } from '../observe/log.ts';
@@ -92,8 +93,4 @@ export async function startClient(
   }
   log.info('ollana is ready', { mode: 'client', url: daemon.url });
   return daemon;
-}
-
-function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

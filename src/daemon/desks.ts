@@ -31,7 +31,7 @@ const TICKET_SOCKETS = { keepAlive: true, maxFreeSockets: 8, noDelay: true };
 /** The queue of every server of the fleet: its own where it has one, else one that is kept here. */
 export class Desks implements Disposable {
   readonly #options: DesksOptions;
-  readonly #desks = new Map<string, Desk>();
+  readonly #desks = new Map<string, LocalDesk | RemoteDesk>();
   readonly #listeners = new Set<() => void>();
   readonly #agent = new Agent(TICKET_SOCKETS);
   readonly #secureAgent = new SecureAgent(TICKET_SOCKETS);
@@ -45,11 +45,10 @@ export class Desks implements Disposable {
 
   of(server: ServerFacts): Desk {
     const known = this.#desks.get(server.deviceId);
-    // A server that tells what waits there keeps the queue itself; while it does not tell, it is kept here.
-    const remote = server.load !== undefined;
-    if (known && known instanceof RemoteDesk === remote) return known;
-    const made = remote ? this.#remote(server) : this.#local(server.deviceId);
+    if (known && fits(known, server)) return known;
+    const made = server.load ? this.#remote(server) : this.#local(server.deviceId);
     this.#desks.set(server.deviceId, made);
+    if (known instanceof RemoteDesk) known.lose();
     this.#follow();
     return made;
   }
@@ -106,7 +105,7 @@ export class Desks implements Disposable {
     const { clock } = this.#options;
     for (const [deviceId, desk] of this.#desks) {
       const facts = this.#facts(deviceId);
-      if (desk instanceof RemoteDesk && !(facts?.load && facts.url === desk.url)) {
+      if (desk instanceof RemoteDesk && !(facts && fits(desk, facts))) {
         this.#desks.delete(deviceId);
         desk.lose();
       } else if (!facts) {
@@ -126,4 +125,9 @@ export class Desks implements Disposable {
     this.#desks.clear();
     this.#listeners.clear();
   }
+}
+
+/** A server that tells what waits there keeps the queue itself; while it does not tell, it is kept here. */
+function fits(desk: LocalDesk | RemoteDesk, { load, url }: ServerFacts): boolean {
+  return desk instanceof RemoteDesk ? load !== undefined && desk.url === url : load === undefined;
 }

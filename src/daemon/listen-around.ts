@@ -1,8 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
+import { hostOf } from '../config/host.ts';
 import type { CommonConfig } from '../config.ts';
 import { Neighbourhood } from '../discovery/mdns-near.ts';
 import type { DiscoverySource, Sighting } from '../discovery/sighting.ts';
+import { type Address, Registry } from '../fleet/registry.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
 import { type HeardServer, lookAt, type Seen } from './look-at.ts';
@@ -26,8 +28,6 @@ export interface ListenAroundOptions {
   readonly onEvent?: (event: AroundEvent) => void;
 }
 
-/** As many addresses as a fleet follows: a LAN has dozens, a flood of forged replies thousands. */
-const MAX_ADDRESSES = 1024;
 /** Kinds of trouble are few, but lines of a server file are many. */
 const MAX_TROUBLES = 20;
 /** How soon an address is looked at again, ms: one that answered, and one that did not or was refused. */
@@ -36,11 +36,11 @@ const EXPIRE_EVERY_MS = 500;
 const SETTLE_LOOK_MS = 20;
 
 interface Entry {
-  readonly url: string;
+  readonly address: Address;
   readonly heardAfterMs: number;
   readonly over: AbortController;
-  /** Source -> until when its claim counts, and how it calls the server. */
-  readonly claims: Map<string, { readonly expiresAt: number; readonly name: string | undefined }>;
+  /** Sources that have been told of. */
+  readonly told: Set<string>;
   seen: Seen;
 }
 
@@ -51,7 +51,8 @@ interface Entry {
 export class ListenAround implements AsyncDisposable {
   readonly #options: ListenAroundOptions;
   readonly #sources: readonly DiscoverySource[];
-  readonly #entries = new Map<string, Entry>();
+  readonly #registry: Registry;
+  readonly #entries = new Map<Address, Entry>();
   readonly #troubles = new Set<string>();
   readonly #startedAt: number;
   #stopExpiry: Cancel = () => {};
@@ -62,6 +63,7 @@ export class ListenAround implements AsyncDisposable {
     const { config, clock } = options;
     this.#options = options;
     this.#startedAt = clock.now();
+    this.#registry = new Registry({ clock, ownDeviceId: undefined });
     this.#sources = sourcesOf({
       config,
       clock,
@@ -107,30 +109,30 @@ export class ListenAround implements AsyncDisposable {
     for (const source of this.#sources) await source[Symbol.asyncDispose]();
   }
 
-  #sight({ source, url, name, leaseMs }: Sighting): void {
+  #sight(sighting: Sighting): void {
     if (this.#disposed) return;
     const { clock } = this.#options;
-    const now = clock.now();
-    const known = this.#entries.get(url);
-    if (leaseMs <= 0) {
-      known?.claims.delete(source);
-      if (known?.claims.size === 0) this.#lose(known);
+    const address = this.#registry.sight(sighting);
+    if (sighting.leaseMs <= 0) {
+      this.#expire();
       return;
     }
-    if (!known && this.#entries.size >= MAX_ADDRESSES) {
-      this.#trouble(`more than ${MAX_ADDRESSES} addresses are claimed: the others are left out`);
+    if (!address) {
+      this.#trouble('too many addresses are claimed: the others are left out');
       return;
     }
-    const entry = known ?? {
-      url,
-      heardAfterMs: now - this.#startedAt,
+    const { source } = sighting;
+    const known = this.#entries.get(address);
+    const entry: Entry = known ?? {
+      address,
+      heardAfterMs: clock.now() - this.#startedAt,
       over: new AbortController(),
-      claims: new Map(),
+      told: new Set(),
       seen: { state: 'asking' },
     };
-    const isNew = !entry.claims.has(source);
-    entry.claims.set(source, { expiresAt: now + leaseMs, name });
-    this.#entries.set(url, entry);
+    this.#entries.set(address, entry);
+    const isNew = !entry.told.has(source);
+    entry.told.add(source);
     if (isNew) this.#tell({ type: 'heard', at: clock.wall(), source, server: serverOf(entry) });
     if (!known) void this.#follow(entry);
   }
@@ -140,7 +142,11 @@ export class ListenAround implements AsyncDisposable {
     const { clock, config } = this.#options;
     const { signal } = entry.over;
     while (!signal.aborted) {
-      const seen = await lookAt(entry.url, { clock, connectTimeoutMs: config.connectTimeoutMs, signal });
+      const seen = await lookAt(entry.address.url, {
+        clock,
+        connectTimeoutMs: config.connectTimeoutMs,
+        signal,
+      });
       if (signal.aborted) return;
       const before = entry.seen;
       entry.seen = seen;
@@ -153,18 +159,17 @@ export class ListenAround implements AsyncDisposable {
     }
   }
 
+  /** Here a claim ends when it ends: nobody has requests that would go on. */
   #expire(): void {
-    const now = this.#options.clock.now();
-    for (const entry of [...this.#entries.values()]) {
-      for (const [source, { expiresAt }] of entry.claims) if (expiresAt <= now) entry.claims.delete(source);
-      if (entry.claims.size === 0) this.#lose(entry);
+    for (const address of this.#registry.expire(() => true)) {
+      const entry = this.#entries.get(address);
+      if (!entry) continue;
+      this.#entries.delete(address);
+      entry.over.abort();
+      this.#tell({ type: 'lost', at: this.#options.clock.wall(), server: serverOf(entry) });
     }
-  }
-
-  #lose(entry: Entry): void {
-    entry.over.abort();
-    this.#entries.delete(entry.url);
-    this.#tell({ type: 'lost', at: this.#options.clock.wall(), server: serverOf(entry) });
+    for (const { told, address } of this.#entries.values())
+      for (const source of told) if (!address.claims.has(source)) told.delete(source);
   }
 
   #tell(event: AroundEvent): void {
@@ -196,8 +201,9 @@ function neighbourhood(): Neighbourhood {
   return new Neighbourhood(networkInterfaces(), []);
 }
 
-function serverOf({ url, heardAfterMs, claims, seen }: Entry, near = neighbourhood()): HeardServer {
-  const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
+function serverOf({ address, heardAfterMs, seen }: Entry, near = neighbourhood()): HeardServer {
+  const { url, claims } = address;
+  const host = hostOf(url);
   const { state, identity, latencyMs, code, reason } = seen;
   const called = [...claims.values()].find(({ name }) => name !== undefined)?.name;
   return {

@@ -7,7 +7,7 @@ import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
 import { findNode, nodesOf } from './nodes-view.ts';
-import { bad, readJson, refuseForeignPages } from './small-json.ts';
+import { bad, readJson, refuseForeignPages, restOf } from './small-json.ts';
 import type { StatusReport } from './status.ts';
 
 export interface NodesPathsOptions {
@@ -46,7 +46,7 @@ export function nodesPaths(options: NodesPathsOptions): (exchange: Exchange) => 
       answerJson(exchange, 200, nodes());
       return true;
     }
-    const node = findNode(nodes(), decoded(path.slice(NODE.length)));
+    const node = findNode(nodes(), restOf(exchange, NODE));
     if (node) answerJson(exchange, 200, node);
     else answerJson(exchange, 404, { detail: 'Node not found' });
     return true;
@@ -87,12 +87,4 @@ export function answerDetail(exchange: Exchange, thrown: unknown): void {
   if (exchange.response.headersSent) return void exchange.response.destroy();
   if (error?.retryAfterS !== undefined) exchange.extraHeaders.push('Retry-After', String(error.retryAfterS));
   answerJson(exchange, error?.status ?? 500, { detail });
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // A broken escape names no node.
-  }
 }

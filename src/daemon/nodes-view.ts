@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { hostOf } from '../config/host.ts';
 import type { Registration } from '../discovery/registrations.ts';
 import type { ServerStatus } from './status.ts';
 
@@ -78,7 +79,7 @@ function nodeOf(
   wall: number,
 ): Node {
   const all = [...urls, ...(beaten?.otherUrl === undefined ? [] : [beaten.otherUrl])];
-  const hosts = all.map((url) => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'));
+  const hosts = all.map(hostOf);
   const url = server?.url ?? beaten?.url ?? '';
   const { protocol, port, host } = new URL(url);
   const status = statusOf(server, beaten);

@@ -9,7 +9,7 @@ import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
 import { whyItStays } from './provenance.ts';
 import { findAdded, readAddOrder } from './server-request.ts';
-import { bad, readJson, refuseStrangers } from './small-json.ts';
+import { bad, readJson, refuseStrangers, restOf } from './small-json.ts';
 import type { ServerStatus, StatusReport } from './status.ts';
 
 export interface ServerPathsOptions {
@@ -93,7 +93,7 @@ async function remove(options: ServerPathsOptions, exchange: Exchange): Promise<
   const { added, fleet, clock, status, config } = options;
   // Nothing is read from it; but what is sent is JSON, as with every call that changes something.
   await readJson(exchange, clock, MAX_BODY_BYTES);
-  const wanted = decoded(pathOf(exchange.target).slice(SERVERS.length));
+  const wanted = restOf(exchange, SERVERS);
   const { servers } = status();
   const homeOf = (url: string) => fleet.addresses().find((one) => one.url === url)?.deviceId;
   const found = findAdded(wanted, added.servers(), servers, homeOf);
@@ -149,12 +149,4 @@ async function changed(fleet: Fleet, clock: Clock, limitMs: number, done: () => 
   });
   await sleep(clock, limitMs, over.signal);
   cancel();
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // A broken escape names no server; it is shown as it came.
-  }
 }

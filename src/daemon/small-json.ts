@@ -1,5 +1,6 @@
 import { type Clock, sleep } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
+import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { isOwnApp } from '../proxy/own-app.ts';
 import { judgeOrigin } from '../security/origin-rules.ts';
@@ -98,4 +99,14 @@ function objectIn(text: string): Readonly<Record<string, unknown>> {
 /** An error of whoever asked. */
 export function bad(message: string, status = 400): OllanaError {
   return new OllanaError('OLLANA_BAD_REQUEST', message, { status });
+}
+
+/** What a path names after `prefix`; a broken escape names nothing that there is, and stays as it came. */
+export function restOf({ target }: Exchange, prefix: string): string {
+  const rest = pathOf(target).slice(prefix.length);
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    return rest;
+  }
 }

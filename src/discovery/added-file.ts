@@ -1,4 +1,5 @@
-import { chmod, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
+import { readSmallFile, replaceFile } from '../config/private-file.ts';
 import { parseServerAddress, type ServerAddress } from '../config/server-address.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 
@@ -19,11 +20,7 @@ export interface AddedRead {
  */
 export async function readAdded(path: string, most: number, wall: number): Promise<AddedRead> {
   try {
-    // Looked at before it is opened: opening a pipe waits for its writer.
-    const found = await stat(path);
-    if (!found.isFile()) throw new Error('not a regular file');
-    if (found.size > MAX_BYTES) throw new Error(`it has ${found.size} bytes, more than ${MAX_BYTES}`);
-    return { servers: serversIn(await readFile(path, 'utf8'), most) };
+    return { servers: serversIn(await readSmallFile(path, MAX_BYTES), most) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { servers: [] };
     const movedTo = `${path}.bad-${Math.round(wall)}`;
@@ -40,14 +37,9 @@ export async function readAdded(path: string, most: number, wall: number): Promi
  * the old content stays.
  */
 export async function writeAdded(path: string, servers: readonly ServerAddress[]): Promise<void> {
-  const draft = `${path}.${process.pid}`;
   try {
-    await writeFile(draft, `${JSON.stringify({ version: VERSION, servers }, null, 2)}\n`, { mode: 0o600 });
-    // A draft left by a process that died keeps the mode it had.
-    await chmod(draft, 0o600);
-    await rename(draft, path);
+    await replaceFile(path, `${JSON.stringify({ version: VERSION, servers }, null, 2)}\n`);
   } catch (cause) {
-    await unlink(draft).catch(() => {});
     throw new OllanaError(
       'OLLANA_UNREADABLE_FILE',
       `cannot write ${path} (${reasonOf(cause)}): free space or give ollana the right to write there, or leave the server unkept`,

@@ -5,6 +5,7 @@ import { OllanaError } from '../errors.ts';
 import { readAdded, writeAdded } from './added-file.ts';
 import type { OnNotice } from './notice.ts';
 import type { DiscoverySource, OnSighting } from './sighting.ts';
+import { sightingOf } from './static.ts';
 
 export interface AddedServersOptions {
   /** Absolute path of the file that keeps what is to outlive the run; its directory exists. */
@@ -84,12 +85,7 @@ export class AddedServers implements DiscoverySource {
       if (server.kept) await this.#write(next);
       if (this.#disposed) throw ended();
       this.#servers.set(url, server);
-      onSighting({
-        source: 'static',
-        url,
-        ...(called !== undefined && { name: called }),
-        leaseMs: Number.POSITIVE_INFINITY,
-      });
+      onSighting(sightingOf(server));
       return server;
     });
   }
@@ -124,15 +120,9 @@ export class AddedServers implements DiscoverySource {
       this.#isStuck = bad.movedTo === undefined;
       onNotice?.({ type: 'added-unreadable', file, ...bad });
     }
-    for (const { url, name } of servers) {
-      this.#servers.set(url, { url, ...(name !== undefined && { name }), kept: true });
-      if (this.#disposed || fixed.has(url)) continue;
-      onSighting({
-        source: 'static',
-        url,
-        ...(name !== undefined && { name }),
-        leaseMs: Number.POSITIVE_INFINITY,
-      });
+    for (const server of servers) {
+      this.#servers.set(server.url, { ...server, kept: true });
+      if (!this.#disposed && !fixed.has(server.url)) onSighting(sightingOf(server));
     }
   }
 

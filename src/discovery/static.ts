@@ -43,6 +43,7 @@ export class StaticServers implements DiscoverySource {
   }
 }
 
-function sightingOf({ url, name }: ServerAddress): Sighting {
+/** The claim, for good, that the user makes by naming a server. Pure. */
+export function sightingOf({ url, name }: ServerAddress): Sighting {
   return { source: 'static', url, ...(name && { name }), leaseMs: Number.POSITIVE_INFINITY };
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { hostOf, isLoopbackHost } from '../config/host.ts';
 import type { Interfaces } from '../discovery/interfaces.ts';
 import { isNeighbour } from '../discovery/neighbours.ts';
 
@@ -66,9 +67,7 @@ export function inOrder(known: readonly KnownAddress[]): readonly KnownAddress[]
 /** Where an address is; a name that is not `localhost` may be anywhere. Pure. */
 export function placeOf(url: string, interfaces: Interfaces): Place {
   const host = hostOf(url);
-  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) {
-    return 'loopback';
-  }
+  if (isLoopbackHost(host)) return 'loopback';
   return isNeighbour(host, interfaces) ? 'link' : 'beyond';
 }
 
@@ -91,8 +90,4 @@ function tolerance(rttMs: number): number {
 
 function isIPv6(url: string): boolean {
   return isIP(hostOf(url)) === 6;
-}
-
-function hostOf(url: string): string {
-  return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }

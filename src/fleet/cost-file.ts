@@ -1,6 +1,6 @@
-import { chmod, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
+import { readSmallFile, replaceFile } from '../config/private-file.ts';
 import { reasonOf } from '../errors.ts';
 import type { Costs } from './costs.ts';
 
@@ -64,11 +64,7 @@ export class CostFile {
 
   async #read(): Promise<void> {
     try {
-      // Looked at before it is opened: opening a pipe waits for its writer.
-      const found = await stat(this.#path);
-      if (!found.isFile()) throw new Error('not a regular file');
-      if (found.size > MAX_BYTES) throw new Error(`it has ${found.size} bytes, more than ${MAX_BYTES}`);
-      const { version, costs } = (JSON.parse(await readFile(this.#path, 'utf8')) ?? {}) as {
+      const { version, costs } = (JSON.parse(await readSmallFile(this.#path, MAX_BYTES)) ?? {}) as {
         version?: unknown;
         costs?: unknown;
       };
@@ -92,17 +88,10 @@ export class CostFile {
     this.#writing = this.#writing.then(async () => {
       if (!this.#dirty) return;
       this.#dirty = false;
-      const draft = `${this.#path}.${process.pid}`;
-      try {
-        const text = `${JSON.stringify({ version: VERSION, costs: this.#options.costs })}\n`;
-        await writeFile(draft, text, { mode: 0o600 });
-        // A draft left by a process that died keeps the mode it had.
-        await chmod(draft, 0o600);
-        await rename(draft, this.#path);
-      } catch (error) {
-        this.#tell('cost-file-unwritable', error);
-        await unlink(draft).catch(() => {});
-      }
+      const text = `${JSON.stringify({ version: VERSION, costs: this.#options.costs })}\n`;
+      await replaceFile(this.#path, text).catch((error: unknown) =>
+        this.#tell('cost-file-unwritable', error),
+      );
     });
   }
 

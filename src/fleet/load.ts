@@ -42,6 +42,23 @@ export function serverLoad(models: Readonly<Record<string, ModelLoad>>): ServerL
   return { models, atWork };
 }
 
+/** Seats taken at a server that does not tell of them yet: of which model, and their work, ms. */
+export interface TakenSeat {
+  readonly model: string;
+  readonly workMs: number;
+}
+
+/** What a server told, with these seats counted: they run, and are work. Models that it did not tell of stay so. Pure. */
+export function withTaken(told: ServerLoad, taken: readonly TakenSeat[]): ServerLoad {
+  if (taken.length === 0) return told;
+  const models: Record<string, ModelLoad> = { ...told.models };
+  for (const { model, workMs } of taken) {
+    const known = models[model];
+    if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
+  }
+  return serverLoad(models);
+}
+
 /** A machine stores fewer models; a hostile one gets no further. */
 const MAX_MODELS = 512;
 /** A longer name is nobody's. */

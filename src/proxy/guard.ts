@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { unbracketed } from '../config/host.ts';
 import { isAllowedHost, type OwnNames } from '../security/host-rules.ts';
 import { judgeOrigin, PREFLIGHT_HEADERS } from '../security/origin-rules.ts';
 import type { Exchange } from './exchange.ts';
@@ -45,7 +46,7 @@ export function passGuard({ own, origins }: GuardOptions, exchange: Exchange): b
 
 /** Whether a Host header is a literal address, with or without a port. */
 function isAddress(host: string): boolean {
-  return isIP(host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')) !== 0;
+  return isIP(unbracketed(host.replace(/:\d*$/, ''))) !== 0;
 }
 
 function refuse(exchange: Exchange, why: string): false {

@@ -15,7 +15,12 @@ const MANY = 2 * COLD_LOOKED_AT;
 export function candidates(servers: readonly ServerFacts[], modelKey: string): readonly ServerFacts[] {
   const able = servers.filter((server) => mayHold(server, modelKey));
   if (able.length <= MANY) return able;
-  const isCold = able.map((server) => tierOf(server, modelKey) === 0 && !isLoaded(server, modelKey));
-  const step = Math.ceil(isCold.filter(Boolean).length / COLD_LOOKED_AT);
+  let cold = 0;
+  const isCold = able.map((server) => {
+    const is = tierOf(server, modelKey) === 0 && !isLoaded(server, modelKey);
+    if (is) cold += 1;
+    return is;
+  });
+  const step = Math.ceil(cold / COLD_LOOKED_AT);
   return able.filter((_, place) => !isCold[place] || place % step === 0);
 }

@@ -1,4 +1,4 @@
-import type { ModelLoad, ServerLoad } from '../fleet/load.ts';
+import type { ModelLoad, ModelWork, ServerLoad } from '../fleet/load.ts';
 
 /** A request, as far as its cost depends on it. */
 export interface WorkAsked {
@@ -76,9 +76,10 @@ export function estimate(load: ServerLoad | undefined, work: WorkAsked, assumed:
   const priceMs = warm ? 0 : loadPriceMs(model, assumed);
   // With several slots the queue moves by as many at once.
   const aheadMs = active < slots && queued === 0 ? CROWDING * active * ownMs : backlogMs / slots;
-  const immediateMs = priceMs + shared(load, work.model, ownMs);
+  const atWork = load?.atWork ?? [];
+  const immediateMs = priceMs + shared(atWork, work.model, ownMs);
   return {
-    finishMs: aheadMs === 0 ? immediateMs : priceMs + shared(load, work.model, aheadMs + ownMs),
+    finishMs: aheadMs === 0 ? immediateMs : priceMs + shared(atWork, work.model, aheadMs + ownMs),
     immediateMs,
     warm,
     free: warm && model.loaded && active < slots && queued === 0,
@@ -108,8 +109,8 @@ function fitsContext({ numCtx }: ModelLoad, work: WorkAsked): boolean {
 }
 
 /** When work of a model ends on a GPU that the models at work share, if nothing new comes, ms. Pure. */
-export function shared(load: ServerLoad | undefined, model: string, mineMs: number): number {
+export function shared(atWork: readonly ModelWork[], model: string, mineMs: number): number {
   let sum = mineMs;
-  if (load) for (const one of load.atWork) if (one.model !== model) sum += Math.min(one.backlogMs, mineMs);
+  for (const one of atWork) if (one.model !== model) sum += Math.min(one.backlogMs, mineMs);
   return sum;
 }

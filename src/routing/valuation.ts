@@ -25,6 +25,7 @@ export interface Valued {
  * sees them in an order of its own, or many laptops would all choose the same one.
  */
 const SPREAD = 0.1;
+
 /** What a request knows of itself. */
 export interface Standing {
   /** When it is due where it waits already, ms from now. */
@@ -39,8 +40,9 @@ export interface Standing {
 export function valuesOf(options: readonly Option[], { dueMs, share, fooled }: Standing): readonly Valued[] {
   const free = finishesOfFree(options);
   const price = waitingPrice(free.length);
-  const [bestMs = Number.POSITIVE_INFINITY] = free;
-  const contestedMs = free[contested(free.length, fooled) - 1] ?? bestMs;
+  const bestMs = free.reduce((least, ms) => Math.min(least, ms), Number.POSITIVE_INFINITY);
+  const equals = contested(free.length, fooled);
+  const contestedMs = equals > 1 ? (free.sort((a, b) => a - b)[equals - 1] ?? bestMs) : bestMs;
   return options.map((option) => {
     const { finishMs, immediateMs, free } = option.estimate;
     const due = dueMs(option.deviceId);
@@ -88,8 +90,8 @@ export function isWorth({ tier, estimate }: Option, rival: Valued): boolean {
  * How many times waiting counts while slots are free: whoever waits for a faster server makes those behind wait
  * longer, and the free ones stand idle. The more are free, the surer is one of the faster ones to be free soon
  * again for somebody else; chance makes their number vary by its root, as everywhere. Simulated at 80 % load, mean
- * and p95 over those of one central queue, counting once / as here: 10 servers 1.10 and 0.97 / 1.02 and 0.95;
- * 100: 1.45 and 1.13 / 1.10 and 1.01 (`npm run simulate`). Where none is free it counts once, or models push each
+ * and p95 over those of one central queue, counting once / as here: 10 servers 1.04 and 0.93 / 1.00 and 0.96;
+ * 100: 1.27 and 1.04 / 1.02 and 1.00 (`npm run simulate`). Where none is free it counts once, or models push each
  * other out of memory to save a wait (`npm run bench -- fleet`). Pure.
  */
 function waitingPrice(freeSlots: number): number {
@@ -101,21 +103,21 @@ const FOOLED_FOR_ALL = 16;
 
 /**
  * Of how many free servers, the best ones, it does not matter which: all laptops see the same one become free, and
- * all but one find it taken. The more often that happened to a request, the further down it looks: with 3 free ones
- * only at the best, with 100 at the 3 best at the fourth time, with 1000 at 5. Pure.
+ * all but one find it taken. The more often that happened to a request, the further down it looks: at the fourth
+ * time still only at the best of 3, but at the 3 best of 100 and at the 5 best of 1000. Pure.
  */
 function contested(free: number, fooled: number): number {
   return Math.floor(free ** Math.min(1, fooled / FOOLED_FOR_ALL));
 }
 
-/** When a request would end at the servers that are free, of those that come first, ms, the best first. Pure. */
-function finishesOfFree(options: readonly Option[]): readonly number[] {
+/** When a request would end at the servers that are free, of those that come first, ms. Pure. */
+function finishesOfFree(options: readonly Option[]): number[] {
   let tier = Number.POSITIVE_INFINITY;
   for (const option of options) if (option.tier < tier) tier = option.tier;
   const finishes: number[] = [];
   for (const { tier: own, estimate } of options)
     if (own === tier && estimate.free) finishes.push(estimate.finishMs);
-  return finishes.sort((a, b) => a - b);
+  return finishes;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensurePrivateDir } from '../config/private-dir.ts';
+import { makeFileOnce } from '../config/private-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 
 const FILE = 'device-id';
@@ -15,11 +16,7 @@ export function loadDeviceId(dataDir: string): string {
   const path = join(dataDir, FILE);
   try {
     ensurePrivateDir(dataDir, 'name another with --data-dir DIR');
-    if (!existsSync(path)) {
-      const draft = `${path}.${process.pid}`;
-      writeFileSync(draft, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
-      settle(draft, path);
-    }
+    makeFileOnce(path, () => `${randomBytes(32).toString('hex')}\n`);
     const id = readFileSync(path, 'utf8').trim();
     if (/^[0-9a-f]{64}$/.test(id)) return id;
   } catch (cause) {
@@ -34,16 +31,4 @@ export function loadDeviceId(dataDir: string): string {
     'OLLANA_UNREADABLE_FILE',
     `${path} does not hold a device id (64 hex digits); remove it and a new one is made`,
   );
-}
-
-/** Makes `draft` the file at `path` unless there is one: the first one made counts. */
-function settle(draft: string, path: string): void {
-  try {
-    linkSync(draft, path);
-  } catch (error) {
-    // Some file systems have no hard links; there, the last of two that start at once counts.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' && !existsSync(path)) renameSync(draft, path);
-  } finally {
-    rmSync(draft, { force: true });
-  }
 }

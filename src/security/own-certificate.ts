@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensurePrivateDir } from '../config/private-dir.ts';
+import { makeFileOnce } from '../config/private-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { type KeyAndCertificate, selfSigned } from './self-signed.ts';
 
@@ -21,7 +22,10 @@ export function loadCertificate(dataDir: string): KeyAndCertificate {
   let text: string;
   try {
     ensurePrivateDir(dataDir, 'name another with --data-dir DIR');
-    if (!existsSync(path)) make(path);
+    makeFileOnce(path, () => {
+      const { key, cert } = selfSigned(NAME);
+      return key + cert;
+    });
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     if (cause instanceof OllanaError) throw cause;
@@ -37,29 +41,6 @@ export function loadCertificate(dataDir: string): KeyAndCertificate {
     'OLLANA_UNREADABLE_FILE',
     `${path} does not hold a key and its certificate; remove it and new ones are made`,
   );
-}
-
-/** Writes the file whole, beside its place, and moves it there. */
-function make(path: string): void {
-  const draft = `${path}.${process.pid}`;
-  const { key, cert } = selfSigned(NAME);
-  try {
-    rmSync(draft, { force: true }); // Left by a process that was killed; its mode may be any.
-    writeFileSync(draft, key + cert, { mode: 0o600, flag: 'wx' });
-    settle(draft, path);
-  } finally {
-    rmSync(draft, { force: true });
-  }
-}
-
-/** Makes `draft` the file at `path` unless there is one: the first one made counts. */
-function settle(draft: string, path: string): void {
-  try {
-    linkSync(draft, path);
-  } catch (error) {
-    // Some file systems have no hard links; there, the last of two that start at once counts.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' && !existsSync(path)) renameSync(draft, path);
-  }
 }
 
 const KEY = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/;

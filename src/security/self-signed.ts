@@ -33,8 +33,8 @@ const SERIAL_BYTES = 16;
  * Makes a P-256 key and a certificate for it, signed by itself, in the one form that is needed: X.509 v3 for `name`
  * (ASCII). It is valid from 1970 to the day that RFC 5280 (4.1.2.5) has for "no end", so that no clock is asked.
  *
- * Node reads certificates but does not write them. The libraries that do stop the process for 0.1 to 0.5 s while they
- * load or sign, for 300 bytes of which only the key and the serial number ever differ.
+ * Node reads certificates but does not write them. The libraries that do stop the process for some 0.1 s while they
+ * load and sign, for 300 bytes of which only the key and the serial number ever differ.
  */
 export function selfSigned(name: string): KeyAndCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts';
-import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
+import { type ModelLoad, type ModelWork, type ServerLoad, serverLoad } from '../fleet/load.ts';
 import type { Job, PlaceEvents, Seat, Ticket } from '../routing/desk.ts';
 import { AUTO_CTX, shared } from '../routing/finish.ts';
 import type { GpuFacts, Victims } from './gpu-facts.ts';
@@ -59,7 +59,8 @@ export class Admission {
       events.onRefused(refusal);
       return { close: () => {} };
     }
-    const waiting = { device: job.device, job, since: this.#options.clock.now(), events };
+    const { clock, facts } = this.#options;
+    const waiting = { device: job.device, job, since: clock.now(), workMs: facts.workMs(job), events };
     this.#queues.add(waiting);
     this.review();
     if (this.#queues.has(waiting)) events.onQueued(this.#aheadMs(waiting));
@@ -229,7 +230,13 @@ export class Admission {
   #aheadMs(waiting: Waiting): number {
     const { model } = waiting.job;
     const workMs = this.#workMs(model, this.#queues.ahead(waiting));
-    return shared(this.load([model]), model, workMs / this.#options.facts.slots(model));
+    return shared(this.#atWork(), model, workMs / this.#options.facts.slots(model));
+  }
+
+  #atWork(): ModelWork[] {
+    const models = new Set(this.#queues.models());
+    for (const { model } of this.#running) models.add(model);
+    return [...models].map((model) => ({ model, backlogMs: this.#workMs(model, this.#queues.of(model)) }));
   }
 
   /** Work of all that runs of a model and of those who wait for it, ms of the GPU alone. */
@@ -237,7 +244,7 @@ export class Admission {
     const { facts } = this.#options;
     let sum = this.#isLoading(model) ? facts.loadMs(model) : 0;
     for (const one of this.#running.of(model)) sum += this.#gpu.left(one);
-    for (const { job } of queued) sum += facts.workMs(job);
+    for (const one of queued) sum += one.workMs;
     return sum;
   }
 

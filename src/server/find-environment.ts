@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { isLoopbackHost, unbracketed } from '../config/host.ts';
 import { parseOllamaHost } from '../config/ollama-host.ts';
 import {
   type Environment,
@@ -41,10 +42,10 @@ export async function findEnvironment(url: string, signal: AbortSignal): Promise
 }
 
 function isThisMachine(hostname: string): boolean {
-  const address = hostname.replace(/^\[(.*)\]$/, '$1');
-  if (address === 'localhost' || address.startsWith('127.')) return true;
+  const address = unbracketed(hostname);
+  if (isLoopbackHost(address)) return true;
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return address === '::1' || own.some((info) => info.address === address);
+  return own.some((info) => info.address === address);
 }
 
 async function serviceEnvironment(port: number, signal: AbortSignal): Promise<Environment | undefined> {

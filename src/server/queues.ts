@@ -7,6 +7,8 @@ export interface Waiting {
   readonly job: Job;
   /** Since when, ms on the clock. */
   readonly since: number;
+  /** Expected when it came, ms of the GPU alone: thousands may wait, and each newcomer asks for the sum. */
+  readonly workMs: number;
   readonly events: PlaceEvents;
 }
 

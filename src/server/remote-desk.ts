@@ -2,8 +2,8 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
-import { assumedCost } from '../routing/assumed-cost.ts';
+import { type ModelLoad, type ServerLoad, serverLoad, type TakenSeat, withTaken } from '../fleet/load.ts';
+import { UNKNOWN_COST } from '../routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
 import { serviceMs, UNLOADED } from '../routing/finish.ts';
 import { readTicketAnswer } from './ticket-answer.ts';
@@ -21,20 +21,17 @@ export interface RemoteDeskOptions {
 }
 
 /** What the server tells is older than what we have sent it since by this at most, ms: a round trip and a pause. */
-const TOLD_AFTER_MS = 60;
+export const TOLD_AFTER_MS = 60;
 /** The server tells long before so many requests have ended. */
 const MAX_ENDED = 64;
-/** What a server that knows nothing of a model yet is thought to need for it. */
-const UNKNOWN_COST = assumedCost(undefined, undefined, undefined);
 
 /** The queue of an ollana in server mode, over the network. */
 export class RemoteDesk implements Desk {
   readonly #options: RemoteDeskOptions;
-  /** Seats taken so lately that the server's word does not count them yet: when, on the clock, and their work. */
-  #taken: { model: string; at: number; workMs: number }[] = [];
+  /** Seats taken so lately that the server's word does not count them yet, and when, on the clock. */
+  #taken: (TakenSeat & { readonly at: number })[] = [];
   /** Models of requests of ours that have ended since the server told this. */
   #endedSince: { told: ServerLoad | undefined; models: string[] } = { told: undefined, models: [] };
-
   /** What loses each place that waits. */
   readonly #open = new Set<() => void>();
 
@@ -49,16 +46,16 @@ export class RemoteDesk implements Desk {
   load(): ServerLoad | undefined {
     const told = this.#options.load();
     this.#forgetOld();
+    return told && withTaken(this.#withoutEnded(told), this.#taken);
+  }
+
+  #withoutEnded(told: ServerLoad): ServerLoad {
     const ended = this.#endedSince.told === told ? this.#endedSince.models : [];
-    if (!told || (this.#taken.length === 0 && ended.length === 0)) return told;
+    if (ended.length === 0) return told;
     const models: Record<string, ModelLoad> = { ...told.models };
     for (const model of ended) {
       const known = models[model];
       if (known && known.active > 0) models[model] = { ...known, active: known.active - 1 };
-    }
-    for (const { model, workMs } of this.#taken) {
-      const known = models[model];
-      if (known) models[model] = { ...known, active: known.active + 1, backlogMs: known.backlogMs + workMs };
     }
     return serverLoad(models);
   }

@@ -1,15 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { Sighting } from '../../src/discovery/sighting.ts';
 import { until } from '../_deadline.ts';
-import type { TestProcess } from '../_process.ts';
 import { skipBecause } from '../_skip.ts';
 import { captureUnavailable } from './_capture.ts';
+import { say, sightings, startSide, waitForSighting } from './_discovery.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 
-const HOST = fileURLToPath(new URL('_beacon-host.ts', import.meta.url));
-/** By its path: a process of the lab starts in the root directory. */
-const TSX = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const LANA = '4c414e41';
 
 /** A client of the first ollana: asks once and prints what it hears. */
@@ -22,26 +17,8 @@ const OLD_SERVER = `const s = require('dgram').createSocket('udp4');
 s.on('message', (m, r) => { console.log('asked', m.toString('hex'), r.port); s.send(Buffer.from('LANA'), r.port, r.address); });
 s.bind(11436, () => console.log('up'));`;
 
-type Seen = Sighting & { readonly at: number };
-
-async function start(host: LabHost, role: 'client' | 'server', options: object = {}): Promise<TestProcess> {
-  const started = host.node(['--import', TSX, HOST, role, JSON.stringify(options)]);
-  await started.waitFor(/ready/, 20_000);
-  return started;
-}
-
-function sightings(client: TestProcess): readonly Seen[] {
-  return client.stdout
-    .split('\n')
-    .filter((line) => line.startsWith('{"sighting"'))
-    .map((line) => (JSON.parse(line) as { sighting: Seen }).sighting);
-}
-
-function waitForSighting(client: TestProcess, wanted: (seen: Seen) => boolean, ms = 8000): Promise<Seen> {
-  return until(ms, 'a sighting as wanted', () => sightings(client).find(wanted));
-}
-
-const say = (process: TestProcess, line: string) => process.child.stdin?.write(`${line}\n`);
+const start = (host: LabHost, role: 'client' | 'server', options: object = {}) =>
+  startSide(host, 'udp', role, options);
 
 describe('UDP discovery between hosts', () => {
   skipBecause(labAvailable());

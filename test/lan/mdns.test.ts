@@ -2,29 +2,21 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import dnsPacket from 'dns-packet';
 import { describe, expect, test } from 'vitest';
-import type { Sighting } from '../../src/discovery/sighting.ts';
 import { temporaryDirectory } from '../_daemon.ts';
 import { until } from '../_deadline.ts';
 import type { TestProcess } from '../_process.ts';
 import { skipBecause } from '../_skip.ts';
 import { captureUnavailable } from './_capture.ts';
+import { say, sightings, startSide, TSX, waitForSighting } from './_discovery.ts';
 import { serversSeenBy, simulatedOn, untilListed } from './_fleet.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 
-const HOST = fileURLToPath(new URL('_mdns-host.ts', import.meta.url));
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-/** By its path: a process of the lab starts in the root directory. */
-const TSX = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const ID = 'a'.repeat(64);
 const URL_1 = 'http://10.77.0.1:11435';
 
-type Seen = Sighting & { readonly at: number };
-
-async function start(host: LabHost, role: 'client' | 'server', options: object = {}): Promise<TestProcess> {
-  const started = host.node(['--import', TSX, HOST, role, JSON.stringify(options)]);
-  await started.waitFor(/ready/, 20_000);
-  return started;
-}
+const start = (host: LabHost, role: 'client' | 'server', options: object = {}) =>
+  startSide(host, 'mdns', role, options);
 
 /** The command line from its source. */
 async function ollana(host: LabHost, dataDir: string, args: readonly string[]): Promise<TestProcess> {
@@ -32,19 +24,6 @@ async function ollana(host: LabHost, dataDir: string, args: readonly string[]): 
   await started.waitFor(/ollana is ready/, 20_000);
   return started;
 }
-
-function sightings(client: TestProcess): readonly Seen[] {
-  return client.stdout
-    .split('\n')
-    .filter((line) => line.startsWith('{"sighting"'))
-    .map((line) => (JSON.parse(line) as { sighting: Seen }).sighting);
-}
-
-function waitForSighting(client: TestProcess, wanted: (seen: Seen) => boolean, ms = 8000): Promise<Seen> {
-  return until(ms, 'a sighting as wanted', () => sightings(client).find(wanted));
-}
-
-const say = (process: TestProcess, line: string) => process.child.stdin?.write(`${line}\n`);
 
 /** Drops what the UDP beacon says, as a network does that passes no broadcast. */
 async function dropBeacon(host: LabHost): Promise<void> {
