@@ -96,12 +96,18 @@ export class VirtualGpu {
 
   /** A request that stays until the test ends it with `begin` and `end`. */
   ask(name: string, job: Job): Asked {
+    return this.#ask(name, job, ({ seat }) => seat?.use());
+  }
+
+  /** A request that has not taken up its seat yet. */
+  hold(name: string, job: Job): Asked {
     return this.#ask(name, job, () => {});
   }
 
   /** A request that begins once its model is loaded and ends when its work is done. */
   run(name: string, job: Job): Asked {
     return this.#ask(name, job, (asked, cold) => {
+      asked.seat?.use();
       this.clock.after(cold ? this.loadMs(job.model) : 0, () => this.begin(asked));
       this.clock.after((cold ? this.loadMs(job.model) : 0) + job.promptTokens, () => this.end(asked));
     });

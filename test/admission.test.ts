@@ -62,6 +62,20 @@ describe('the queue before one slot', () => {
     expect(gpu.order).toEqual(['0', '2']);
   });
 
+  it('counts who waits less where most who waited went elsewhere', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    const runs = gpu.ask('runs', jobOf('x'));
+    const others = Array.from({ length: 20 }, (_, i) => gpu.ask(`${i}`, jobOf('x')));
+    expect(loadOf(gpu, 'x')?.backlogMs).toBe(21 * 1000);
+    for (const { ticket } of others) ticket.close();
+    gpu.ask('last', jobOf('x'));
+    const { backlogMs = 0 } = loadOf(gpu, 'x') ?? {};
+    expect(backlogMs).toBeGreaterThan(1000);
+    expect(backlogMs).toBeLessThan(1200);
+    gpu.end(runs);
+  });
+
   it('takes a seat back once', () => {
     const gpu = new VirtualGpu();
     gpu.warm('x');
@@ -103,6 +117,35 @@ describe('a seat taken without waiting', () => {
     gpu.ask('waits', jobOf('x'));
     seat!.release();
     expect(gpu.order).toEqual(['waits']);
+  });
+});
+
+describe('a seat that has not been taken up', () => {
+  it('has pushed nothing out when it is given back', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    gpu.warm('x');
+    gpu.hold('y', jobOf('y')).seat?.release();
+    expect(loadOf(gpu, 'x')).toMatchObject({ loaded: true });
+    expect(gpu.admission.load(['y']).models.y).toMatchObject({ loaded: false, evictsMs: 1000 });
+    expect(gpu.looks).toEqual([]);
+  });
+
+  it('keeps others from what it will push out, until it is used or given back', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    gpu.warm('x');
+    const held = gpu.hold('y', jobOf('y'));
+    expect(gpu.admission.take(jobOf('x'))).toBeUndefined();
+    gpu.ask('x', jobOf('x'));
+    expect(gpu.order).toEqual(['y']);
+    held.seat?.release();
+    expect(gpu.order).toEqual(['y', 'x']);
+  });
+
+  it('pushes out once it is taken up', () => {
+    const gpu = new VirtualGpu({ fits: 1 });
+    gpu.warm('x');
+    gpu.hold('y', jobOf('y')).seat?.use();
+    expect(loadOf(gpu, 'x')).toBeUndefined();
   });
 });
 

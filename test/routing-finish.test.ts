@@ -73,9 +73,9 @@ describe('when a request would end', () => {
       is: { finishMs: 3000, immediateMs: 3000, warm: false, free: false },
     },
     {
-      of: 'a load that pushes others out: twice its own and theirs',
+      of: 'a load that pushes others out: two and a half times its own and theirs',
       x: { ...COLD, evictsMs: 500 },
-      is: { finishMs: 2 * 2500 + 1000, immediateMs: 6000 },
+      is: { finishMs: 2.5 * 2500 + 1000, immediateMs: 7250 },
     },
     {
       of: 'a load on a shared GPU: the others are not waited for by the load',
@@ -92,18 +92,18 @@ describe('when a request would end', () => {
       of: 'another context: a load that pushes out the present one',
       x: { ...WARM, numCtx: 4096 },
       ask: { numCtx: 8192 },
-      is: { finishMs: 2 * 4000 + 1000, warm: false, free: false },
+      is: { finishMs: 2.5 * 4000 + 1000, warm: false, free: false },
     },
     {
       of: 'no context after one that was given: a load as well',
       x: { ...WARM, numCtx: 4096 },
-      is: { finishMs: 9000, warm: false, free: false },
+      is: { finishMs: 11_000, warm: false, free: false },
     },
     {
       of: 'a context after none: a load as well',
       x: WARM,
       ask: { numCtx: 4096 },
-      is: { finishMs: 9000, warm: false },
+      is: { finishMs: 11_000, warm: false },
     },
     {
       of: 'the same context',
@@ -149,7 +149,7 @@ describe('when a request would end', () => {
     {
       of: 'a model of unknown load time: assumed',
       x: { ...COLD, loadMs: null, evictsMs: 1000 },
-      is: { finishMs: 2 * 4000 + 1000 },
+      is: { finishMs: 2.5 * 4000 + 1000 },
     },
     {
       of: 'a model that nothing is told of',
@@ -160,6 +160,19 @@ describe('when a request would end', () => {
     if (x) models.x = { ...UNLOADED, ...x };
     for (const [i, backlogMs] of others.entries()) models[`o${i}`] = { ...UNLOADED, loaded: true, backlogMs };
     expect(estimate(serverLoad(models), { ...ASKED, ...ask }, ASSUMED)).toMatchObject(is);
+  });
+
+  it.each([
+    { of: 'what nobody else has', weight: { scarcity: 2, rush: 1 }, ms: 2.5 * (2000 + 2 * 500) },
+    { of: 'a crowd that waits for it', weight: { scarcity: 1, rush: 0.8 }, ms: 0.8 * 2.5 * 2500 },
+    {
+      of: 'a crowd so large that the load itself is all that counts',
+      weight: { scarcity: 1, rush: 0.1 },
+      ms: 2000,
+    },
+  ])('counts with $of', ({ weight, ms }) => {
+    const load = serverLoad({ x: { ...UNLOADED, ...COLD, evictsMs: 500 } });
+    expect(estimate(load, ASKED, ASSUMED, weight).finishMs).toBe(ms + 1000);
   });
 
   it('is assumed for a server that tells nothing', () => {

@@ -54,7 +54,7 @@ export class DecidePool {
     const index = Number(deviceId.slice('device-'.length));
     return {
       load: () => this.#loads[index],
-      take: () => ({ headers: [], begun: () => {}, stalled: () => {}, release: () => {} }),
+      take: () => ({ headers: [], use: () => {}, begun: () => {}, stalled: () => {}, release: () => {} }),
       open: () => ({ close: () => {} }),
     };
   }
@@ -80,12 +80,13 @@ function loadOf(server: number, busy: boolean): ServerLoad {
   const inMemory = inMemoryOf(server);
   const models = Array.from({ length: MODELS_EACH }, (_, i) => [
     keyOf(i),
-    modelLoad(server, inMemory.indexOf(i), busy),
+    modelLoad(server, inMemory, i, busy),
   ]);
   return serverLoad(Object.fromEntries(models));
 }
 
-function modelLoad(server: number, place: number, busy: boolean): ModelLoad {
+function modelLoad(server: number, inMemory: readonly number[], model: number, busy: boolean): ModelLoad {
+  const place = inMemory.indexOf(model);
   const works = busy && place === 0;
   return {
     slots: 1,
@@ -95,7 +96,8 @@ function modelLoad(server: number, place: number, busy: boolean): ModelLoad {
     loaded: place >= 0,
     loading: false,
     loadMs: 3000,
-    evictsMs: place >= 0 ? 0 : 2000,
+    evictsMs: place >= 0 ? 0 : 3000,
+    evicts: place >= 0 ? [] : inMemory.slice(0, 1).map(keyOf),
     decodeMsPerToken: 5 * (1 + (server % 4)),
     prefillMsPerToken: 0.1 * (1 + (server % 4)),
     outputTokens: 200,

@@ -5,6 +5,7 @@ import type { PrefixMark } from '../../src/ollama/prefix-hashes.ts';
 import { Affinity } from '../../src/routing/affinity.ts';
 import { bind } from '../../src/routing/binding.ts';
 import { type ChoiceOptions, optionsFor, type Wanted } from '../../src/routing/choice.ts';
+import { Demand } from '../../src/routing/demand.ts';
 import { FleetSpeeds } from '../../src/routing/fleet-speeds.ts';
 import type { BenchConfig } from './config.ts';
 import { DecidePool, keyOf, MODELS_EACH } from './decide-pool.ts';
@@ -52,6 +53,7 @@ export function runDecide(
     costs,
     affinity,
     speeds: new FleetSpeeds(),
+    demand: new Demand(),
     policy: 'fastest',
     dice: Math.random,
     inFlight: new Map(),

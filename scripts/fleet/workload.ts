@@ -40,6 +40,14 @@ const ANSWER = { from: 30, to: 80 };
 /** Turns of a conversation before the app begins a new one. */
 const TURNS = { from: 3, to: 8 };
 
+/** Arrivals after a drift that do not count: as long may learning anew take. */
+export const DRIFT_GRACE = 40;
+
+/** The first of so many arrivals that counts. Pure. */
+export function countedFrom(arrivals: number, drift: boolean): number {
+  return drift ? (arrivals >> 1) + DRIFT_GRACE : 0;
+}
+
 interface Talk {
   number: number;
   turnsLeft: number;

@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
+import { WORLD_NAMES, type WorldName } from '../fleet/world.ts';
 
 /** What is simulated. */
 export interface SimConfig {
-  /** `scale`: many GPUs with one model, as waiting is what is compared; `fleet`: three that share three models. */
-  readonly world: 'scale' | 'fleet';
+  /** `scale`: many GPUs with one model, as waiting is what is compared; the others: a few that share several models. */
+  readonly world: 'scale' | WorldName;
+  /** Half-way other models become the popular ones; the figures are those of what follows. */
+  readonly drift: boolean;
   readonly servers: number;
   readonly laptops: number;
   /** Share of what all GPUs could do together. */
@@ -18,6 +21,7 @@ export interface SimConfig {
 
 /** Enough for the p95 of a queue that empties and fills again; a large fleet sees every server used often. */
 const REQUESTS = { scale: 20_000, fleet: 240 };
+const WORLDS = ['scale', ...WORLD_NAMES] as const;
 
 /** Reads the command line. Throws RangeError or TypeError that say what is wrong. */
 export function readSimConfig(argv: readonly string[]): SimConfig {
@@ -32,25 +36,28 @@ export function readSimConfig(argv: readonly string[]): SimConfig {
       requests: { type: 'string' },
       stale: { type: 'string', default: '2' },
       lost: { type: 'string', default: '0' },
+      drift: { type: 'boolean', default: false },
     },
   });
-  const { world } = values;
-  if (world !== 'scale' && world !== 'fleet')
-    throw new RangeError(`--world is scale or fleet, not '${world}'`);
+  const world = WORLDS.find((name) => name === values.world);
+  if (!world) throw new RangeError(`--world is one of ${WORLDS.join(', ')}, not '${values.world}'`);
+  const isScale = world === 'scale';
+  if (isScale && values.drift) throw new RangeError('--drift needs a world of several models');
   const servers = within('--servers', values.servers, 1, 10_000, true);
   return {
     world,
+    drift: values.drift,
     servers,
-    laptops: within(
-      '--laptops',
-      values.laptops ?? String(world === 'fleet' ? 3 : 10 * servers),
-      1,
-      1e5,
-      true,
-    ),
+    laptops: within('--laptops', values.laptops ?? String(isScale ? 10 * servers : 3), 1, 1e5, true),
     load: within('--load', values.load, 0.01, 2),
     seed: within('--seed', values.seed, 0, 2 ** 32 - 1, true),
-    requests: within('--requests', values.requests ?? String(REQUESTS[world]), 20, 1e7, true),
+    requests: within(
+      '--requests',
+      values.requests ?? String(isScale ? REQUESTS.scale : REQUESTS.fleet),
+      20,
+      1e7,
+      true,
+    ),
     staleMs: within('--stale', values.stale, 0, 60_000),
     lost: within('--lost', values.lost, 0, 50) / 100,
   };

@@ -8,20 +8,21 @@ import {
 import { diceOf } from '../fleet/dice.ts';
 import { bestPlacement } from '../fleet/placement.ts';
 import { type Placement, replay } from '../fleet/replay.ts';
-import { workloadOf } from '../fleet/workload.ts';
-import { WORLDS } from '../fleet/world.ts';
+import { countedFrom, workloadOf } from '../fleet/workload.ts';
+import { WORLDS, type WorldName } from '../fleet/world.ts';
 import type { SimConfig } from './config.ts';
 import type { Outcome } from './outcome.ts';
 
 /** What choosers that know everything, or nothing, make of the same workload. */
-export function runFleetReferences({ seed, load, requests }: SimConfig): Outcome[] {
-  const arrivals = workloadOf(WORLDS.main, { seed, load, arrivals: requests, drift: false });
+export function runFleetReferences({ seed, load, requests, drift }: SimConfig, name: WorldName): Outcome[] {
+  const world = WORLDS[name];
+  const arrivals = workloadOf(world, { seed, load, arrivals: requests, drift });
   const run = (name: string, choose: ChooseGpu, placement?: Placement): Outcome => {
-    const { ms, loads } = replay(WORLDS.main, arrivals, choose, placement);
+    const { ms, loads } = replay(world, arrivals, choose, placement);
     return { name, totals: ms, loads, waits: [] };
   };
   return [
-    run('hindsight placement', earliestHolder, bestPlacement(WORLDS.main, arrivals, 0)),
+    run('hindsight placement', earliestHolder, bestPlacement(world, arrivals, countedFrom(requests, drift))),
     run('clairvoyant earliest finish', earliestFinish),
     run('least connections', leastConnections),
     run('random', anyGpu(diceOf(seed + 2))),

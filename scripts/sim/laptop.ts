@@ -1,8 +1,11 @@
 import type { Clock } from '../../src/clock.ts';
 import { type ServerLoad, type TakenSeat, withTaken } from '../../src/fleet/load.ts';
-import { UNKNOWN_COST } from '../../src/routing/assumed-cost.ts';
+import { assumedCost, UNKNOWN_COST } from '../../src/routing/assumed-cost.ts';
+import { tellsCost } from '../../src/routing/choice.ts';
+import { type Demand, type LoadWeight, ORDINARY_LOAD, weightOf } from '../../src/routing/demand.ts';
 import type { Job } from '../../src/routing/desk.ts';
-import { estimate } from '../../src/routing/finish.ts';
+import { type AssumedCost, estimate } from '../../src/routing/finish.ts';
+import type { FleetSpeeds } from '../../src/routing/fleet-speeds.ts';
 import type { Option } from '../../src/routing/valuation.ts';
 import { TOLD_AFTER_MS } from '../../src/server/remote-desk.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
@@ -18,7 +21,12 @@ export interface Fleet {
   readonly servers: readonly SimServer[];
   /** What each server told last: one table for all laptops. */
   readonly told: ServerLoad[];
+  readonly speeds: FleetSpeeds;
+  readonly demand: Demand;
 }
+
+/** A server tells all that it has in memory. */
+const NO_KEYS: ReadonlySet<string> = new Set();
 
 interface Taken extends TakenSeat {
   readonly server: number;
@@ -86,6 +94,24 @@ export class Laptop {
     };
   }
 
+  #weightAt(model: string, load: ServerLoad | undefined): LoadWeight {
+    if (load?.models[model]?.loaded) return ORDINARY_LOAD;
+    const { demand, told, clock } = this.#fleet;
+    demand.read(
+      told.map((one, i) => ({ deviceId: String(i), load: one, loadedKeys: NO_KEYS })),
+      clock.now(),
+    );
+    return weightOf(demand, model, load);
+  }
+
+  /** As a daemon does it: a server that has not run a model is expected to be as fast with it as with others. */
+  #costAt(server: number, model: string, load: ServerLoad | undefined): AssumedCost {
+    if (tellsCost(load?.models[model])) return UNKNOWN_COST;
+    const { speeds, told, clock } = this.#fleet;
+    const servers = told.map((one, i) => ({ deviceId: String(i), load: one }));
+    return assumedCost(undefined, speeds.guess(servers, String(server), model, clock.now()), undefined);
+  }
+
   #optionAt(server: number, job: Job, told: ServerLoad | undefined, journey: Journey): Option {
     const own = this.#taken.length === 0 ? this.#taken : this.#taken.filter((one) => one.server === server);
     const load = told && withTaken(told, own);
@@ -95,7 +121,7 @@ export class Laptop {
       job,
       tier: 0,
       standsIn: false,
-      estimate: estimate(load, job, UNKNOWN_COST),
+      estimate: estimate(load, job, this.#costAt(server, job.model, load), this.#weightAt(job.model, load)),
     };
   }
 }

@@ -1,4 +1,6 @@
 import { percentile } from '../bench/stats.ts';
+import { countedFrom } from '../fleet/workload.ts';
+import { type FleetWorld, WORLDS } from '../fleet/world.ts';
 import type { SimConfig } from './config.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -23,8 +25,7 @@ interface Quantiles {
 }
 
 /** The figures of an outcome, the beginning left out. Pure. */
-export function lineOf({ name, waits, totals, loads }: Outcome): Line {
-  const from = Math.floor(totals.length * WARM_UP);
+export function lineOf({ name, waits, totals, loads }: Outcome, from: number): Line {
   const waited = waits.slice(from);
   const ended = totals.slice(from);
   return {
@@ -41,11 +42,12 @@ export function lineOf({ name, waits, totals, loads }: Outcome): Line {
 
 /** All outcomes as text of at most 80 columns. Pure. */
 export function simReport(config: SimConfig, outcomes: readonly Outcome[]): string {
-  const lines = outcomes.map(lineOf);
-  const { servers, laptops, load, seed, requests, staleMs, lost, world } = config;
+  const { servers, laptops, load, seed, requests, staleMs, lost, world, drift } = config;
+  const from = world === 'scale' ? Math.floor(requests * WARM_UP) : countedFrom(requests, drift);
+  const lines = outcomes.map((one) => lineOf(one, from));
   return [
-    world === 'fleet'
-      ? `3 GPUs that share 3 models, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`
+    world !== 'scale'
+      ? `${shared(WORLDS[world])}, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}${drift ? ', drift' : ''}`
       : `${servers} servers, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`,
     `load tables ${staleMs} ms under way, ${100 * lost} % of messages lost; times in ms`,
     '',
@@ -55,7 +57,7 @@ export function simReport(config: SimConfig, outcomes: readonly Outcome[]): stri
     ),
     '',
     ...outcomes.flatMap(effortText),
-    ...(world === 'scale' ? verdict(lines) : []),
+    ...(world === 'scale' ? verdict(lines) : ratios(lines)),
   ].join('\n');
 }
 
@@ -75,6 +77,20 @@ function verdict(lines: readonly Line[]): string[] {
   return [
     `p95 end of tickets ${show(ours)} ms, of central FIFO ${show(central)} ms: ${within} the bound of ${BOUND} x`,
   ];
+}
+
+function ratios(lines: readonly Line[]): string[] {
+  const of = (name: string) => lines.find((line) => line.name === name);
+  const [ours, best, least] = [of('tickets'), of('hindsight placement'), of('least connections')];
+  if (!ours || !best || !least) return [];
+  const x = (a: number, b: number) => `${(a / b).toFixed(2)} x`;
+  return [
+    `tickets: mean ${x(ours.mean, best.mean)} and p95 ${x(ours.p95, best.p95)} of hindsight, mean ${x(ours.mean, least.mean)} of least connections`,
+  ];
+}
+
+function shared({ gpus, models }: FleetWorld): string {
+  return `${gpus.length} GPUs that share ${models.length} models`;
 }
 
 function row(name: string, cells: readonly string[]): string {

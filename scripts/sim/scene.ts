@@ -1,7 +1,7 @@
 import { diceOf } from '../fleet/dice.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
 import { workloadOf } from '../fleet/workload.ts';
-import { type FleetGpu, type FleetModel, WORLDS } from '../fleet/world.ts';
+import { type FleetGpu, type FleetModel, WORLDS, type WorldName } from '../fleet/world.ts';
 import type { SimConfig } from './config.ts';
 
 /** One request. */
@@ -65,10 +65,10 @@ export function scaleScene({ servers, laptops, load, seed, requests }: SimConfig
   return { gpus, models: [MODEL], preloaded: true, laptops, asked };
 }
 
-/** Three GPUs that cannot hold all three models, and conversations that grow. The same for the same seed. */
-export function fleetScene({ laptops, load, seed, requests }: SimConfig): Scene {
-  const { gpus, models } = WORLDS.main;
-  const arrivals = workloadOf(WORLDS.main, { seed, load, arrivals: requests, drift: false });
+/** A few GPUs that cannot hold all models, and conversations that grow. The same for the same seed. */
+export function fleetScene({ laptops, load, seed, requests, drift }: SimConfig, world: WorldName): Scene {
+  const { gpus, models } = WORLDS[world];
+  const arrivals = workloadOf(WORLDS[world], { seed, load, arrivals: requests, drift });
   const asked = arrivals.map(({ at, app, job }) => ({ at, laptop: app % laptops, job }));
   return { gpus, models, preloaded: false, laptops, asked };
 }

@@ -59,6 +59,7 @@ export class SimServer {
   run(job: GpuJob, seat: Seat, onDone: () => void): void {
     const { clock } = this.#options;
     const { model } = job;
+    seat.use();
     const begin = () => {
       if (!this.gpu.has(model)) return;
       stop();

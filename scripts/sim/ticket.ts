@@ -71,5 +71,5 @@ export function openTicket(
 
 /** A seat, real or not, as a laptop holds it. Pure. */
 export function seatOf(real: Seat | undefined, release: () => void): SimSeat {
-  return { real, headers: [], begun: () => {}, stalled: () => {}, release };
+  return { real, headers: [], use: () => {}, begun: () => {}, stalled: () => {}, release };
 }

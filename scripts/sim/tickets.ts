@@ -1,5 +1,7 @@
 import type { ServerLoad } from '../../src/fleet/load.ts';
 import { bind } from '../../src/routing/binding.ts';
+import { Demand } from '../../src/routing/demand.ts';
+import { FleetSpeeds } from '../../src/routing/fleet-speeds.ts';
 import { diceOf } from '../fleet/dice.ts';
 import type { SimConfig } from './config.ts';
 import { type Fleet, Laptop } from './laptop.ts';
@@ -39,7 +41,7 @@ export function runTickets(scene: Scene, { seed, lost, staleMs }: SimConfig): Ou
       }),
   );
   for (const [index, server] of servers.entries()) told[index] = server.load();
-  const fleet: Fleet = { clock, wire, servers, told };
+  const fleet: Fleet = { clock, wire, servers, told, speeds: new FleetSpeeds(), demand: new Demand() };
   const laptops = Array.from({ length: scene.laptops }, (_, i) => new Laptop(fleet, `laptop-${i}`));
   const waits: number[] = [];
   const totals: number[] = [];

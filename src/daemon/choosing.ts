@@ -5,6 +5,7 @@ import { Costs } from '../fleet/costs.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { FleetView } from '../fleet/view.ts';
 import { Affinity } from '../routing/affinity.ts';
+import { Demand } from '../routing/demand.ts';
 import { FleetSpeeds } from '../routing/fleet-speeds.ts';
 import { Router } from '../routing/router.ts';
 import { Desks, type SlotsOf } from './desks.ts';
@@ -56,6 +57,7 @@ export async function startChoosing(options: ChoosingOptions): Promise<Choosing>
         onLoad: (listener) => desks.onChange(listener),
         affinity,
         speeds: new FleetSpeeds(),
+        demand: new Demand(),
         policy,
         protectContext,
         keepsQueue,

@@ -11,6 +11,8 @@ export interface ModelLoad {
   readonly loadMs: number | null;
   /** What loading it now would push out, load times summed. */
   readonly evictsMs: number;
+  /** What that would be, by `modelKey`; empty where it is not told. */
+  readonly evicts: readonly string[];
   readonly decodeMsPerToken: number | null;
   readonly prefillMsPerToken: number | null;
   /** Mean length of its answers. */
@@ -61,8 +63,11 @@ export function withTaken(told: ServerLoad, taken: readonly TakenSeat[]): Server
 
 /** A machine stores fewer models; a hostile one gets no further. */
 const MAX_MODELS = 512;
+/** A model that pushes out more is not told of, or lies. */
+const MAX_EVICTED = 16;
 /** A longer name is nobody's. */
 const MAX_NAME = 512;
+const NO_NAMES: readonly string[] = [];
 
 /** What a peer tells of its load, as far as it makes sense; undefined when it is no such thing. Never throws. Pure. */
 export function readLoad(value: unknown): ServerLoad | undefined {
@@ -85,6 +90,7 @@ export function readLoad(value: unknown): ServerLoad | undefined {
       loading: row.loading === true,
       loadMs: number(row.loadMs),
       evictsMs: number(row.evictsMs) ?? 0,
+      evicts: names(row.evicts),
       decodeMsPerToken: number(row.decodeMsPerToken),
       prefillMsPerToken: number(row.prefillMsPerToken),
       outputTokens: number(row.outputTokens),
@@ -97,6 +103,12 @@ export function readLoad(value: unknown): ServerLoad | undefined {
 function object(value: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return value as Record<string, unknown>;
+}
+
+function names(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return NO_NAMES;
+  const all = value.slice(0, MAX_EVICTED).filter((one) => typeof one === 'string' && one.length <= MAX_NAME);
+  return all.length === 0 ? NO_NAMES : all;
 }
 
 function number(value: unknown): number | null {

@@ -7,10 +7,11 @@ import type { Affinity } from './affinity.ts';
 import { assumedCost } from './assumed-cost.ts';
 import { candidates } from './candidates.ts';
 import { contextSent } from './context.ts';
+import { type Demand, weightOf } from './demand.ts';
 import type { Desk, Job } from './desk.ts';
 import { detour } from './detour.ts';
 import { type AssumedCost, estimate } from './finish.ts';
-import type { FleetSpeeds, Guess } from './fleet-speeds.ts';
+import type { FleetSpeeds } from './fleet-speeds.ts';
 import { standsIn, tierOf } from './policy.ts';
 import type { Option } from './valuation.ts';
 
@@ -31,6 +32,7 @@ export interface ChoiceOptions {
   readonly costs: Costs;
   readonly affinity: Affinity;
   readonly speeds: FleetSpeeds;
+  readonly demand: Demand;
   readonly policy: PolicyName;
   /** A context that the loaded model covers is asked for as it is loaded; absent: no. */
   readonly protectContext?: boolean | undefined;
@@ -83,6 +85,8 @@ function optionsAt(
   now: number,
 ): Option[] {
   const { modelKey: model, device, promptTokens, maxOutputTokens, numCtx } = wanted;
+
+  choice.demand.read(servers, now);
   // To most servers the prompt is new, and there may be a thousand of them.
   const job = { model, device, promptTokens: Math.max(1, promptTokens), maxOutputTokens, numCtx };
   return able.map((server) => optionAt(choice, server, servers, wanted, job, now));
@@ -111,7 +115,7 @@ function optionAt(
   const isAnew = promptTokens === jobAnew.promptTokens && numCtx === jobAnew.numCtx;
   const job = isAnew ? jobAnew : { ...jobAnew, promptTokens, numCtx };
   const cost = tellsCost(row) ? NOTHING_TO_GUESS : guessedCost(choice, server, servers, modelKey, now);
-  const expected = estimate(load, job, cost);
+  const expected = estimate(load, job, cost, weightOf(choice.demand, modelKey, load));
   const isAway = homeUrl !== undefined && server.url !== homeUrl;
   return {
     deviceId,
@@ -134,7 +138,7 @@ function guessedCost(
   const size = tags?.find(({ key }) => key === modelKey)?.raw.size;
   return assumedCost(
     costs.of(deviceId, modelKey),
-    { ...costs.ofModelAnywhere(modelKey), ...known(speeds.guess(servers, deviceId, modelKey, now)) },
+    { ...costs.ofModelAnywhere(modelKey), ...speeds.guess(servers, deviceId, modelKey, now) },
     typeof size === 'number' ? size : undefined,
   );
 }
@@ -147,13 +151,9 @@ const NOTHING_TO_GUESS: AssumedCost = {
   outputTokens: 0,
 };
 
-/** Whether a server tells all that a model costs; what a load takes is asked only of one that is not loaded. */
-function tellsCost(row: ModelLoad | undefined): boolean {
+/** Whether a server tells all that a model costs; what a load takes is asked only of one that is not loaded. Pure. */
+export function tellsCost(row: ModelLoad | undefined): boolean {
   if (!row || row.decodeMsPerToken === null || row.prefillMsPerToken === null || row.outputTokens === null)
     return false;
   return row.loaded || row.loadMs !== null;
-}
-
-function known(guess: Guess): Partial<Guess> {
-  return Object.fromEntries(Object.entries(guess).filter(([, value]) => value !== undefined));
 }

@@ -22,6 +22,8 @@ export interface SeatResult {
 export interface Seat {
   /** Headers that show it to the server, flat. */
   readonly headers: readonly string[];
+  /** The request is being sent: not every seat that is won is taken up, and until now nothing had been asked of Ollama. */
+  use(): void;
   /** The first byte of the answer has come. */
   begun(): void;
   /** Its client reads slower than the server writes: what is seen of the answer comes late. */

@@ -1,4 +1,5 @@
 import type { ModelLoad, ModelWork, ServerLoad } from '../fleet/load.ts';
+import { type LoadWeight, ORDINARY_LOAD } from './demand.ts';
 
 /** A request, as far as its cost depends on it. */
 export interface WorkAsked {
@@ -33,11 +34,11 @@ export interface Estimate {
 }
 
 /**
- * A load that pushes nothing out costs its time. One that does costs twice its time and twice that of bringing
- * back what it pushes out: at 1 x models push each other out under load, at 2 to 3 x they settle (simulated with
- * 3, 6 and 12 GPUs at 50 to 85 % load).
+ * A load that pushes nothing out costs its time. One that does costs so many times its time and that of bringing back
+ * what it pushes out: at 1 x models push each other out under load, at 2 to 3 x they settle (simulated with 2, 3, 6
+ * and 12 GPUs at 50 to 85 % load); at 2 there are more than two loads for each place in memory in one run of ten.
  */
-const EVICTION_PRICE = 2;
+const EVICTION_PRICE = 2.5;
 
 /** `ModelLoad.numCtx` of a model that was loaded without being told a context. */
 export const AUTO_CTX = 0;
@@ -58,6 +59,7 @@ export const UNLOADED: ModelLoad = {
   loading: false,
   loadMs: null,
   evictsMs: 0,
+  evicts: [],
   decodeMsPerToken: null,
   prefillMsPerToken: null,
   outputTokens: null,
@@ -68,12 +70,17 @@ export const UNLOADED: ModelLoad = {
  * When a request would end at a server that has this load. The models at work share the GPU equally: one with
  * work W ends after the sum over all of min(their work, W), if nothing new comes. Pure.
  */
-export function estimate(load: ServerLoad | undefined, work: WorkAsked, assumed: AssumedCost): Estimate {
+export function estimate(
+  load: ServerLoad | undefined,
+  work: WorkAsked,
+  assumed: AssumedCost,
+  weight: LoadWeight = ORDINARY_LOAD,
+): Estimate {
   const model = load?.models[work.model] ?? UNLOADED;
   const { slots, active, queued, backlogMs } = model;
   const warm = (model.loaded || model.loading) && fitsContext(model, work);
   const ownMs = serviceMs(model, work, assumed);
-  const priceMs = warm ? 0 : loadPriceMs(model, assumed);
+  const priceMs = warm ? 0 : loadPriceMs(model, assumed, weight);
   // With several slots the queue moves by as many at once.
   const aheadMs = active < slots && queued === 0 ? CROWDING * active * ownMs : backlogMs / slots;
   const atWork = load?.atWork ?? [];
@@ -96,11 +103,16 @@ export function serviceMs(model: ModelLoad, work: WorkAsked, assumed: AssumedCos
   );
 }
 
-function loadPriceMs({ loadMs, evictsMs, loaded }: ModelLoad, assumed: AssumedCost): number {
+function loadPriceMs(
+  { loadMs, evictsMs, loaded }: ModelLoad,
+  assumed: AssumedCost,
+  { scarcity, rush }: LoadWeight,
+): number {
   const own = loadMs ?? assumed.loadMs;
   // Loaded, but with another context: Ollama loads it anew, and whoever uses the present one brings that back.
-  const pushedOut = loaded ? Math.max(evictsMs, own) : evictsMs;
-  return pushedOut > 0 ? EVICTION_PRICE * (own + pushedOut) : own;
+  const pushedOut = loaded ? Math.max(evictsMs, own) : evictsMs * scarcity;
+  // The request itself waits for the load, however many others gain by it.
+  return pushedOut > 0 ? Math.max(own, EVICTION_PRICE * (own + pushedOut) * rush) : own;
 }
 
 /** Ollama loads a model anew for any other `num_ctx`, and for none after one that was given (`needsReload`). */

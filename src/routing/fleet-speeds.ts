@@ -1,18 +1,17 @@
+import type { Cost } from '../fleet/cost-rules.ts';
 import type { ModelLoad } from '../fleet/load.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
 
-/** What is thought of a model at a server that has not run it; ms, tokens. Undefined: nobody has run it. */
-export interface Guess {
-  readonly decodeMsPerToken: number | undefined;
-  readonly prefillMsPerToken: number | undefined;
-  readonly loadMs: number | undefined;
-  readonly outputTokens: number | undefined;
-}
+/** What is thought of a model at a server that has not run it; ms, tokens. What is absent nobody knows. */
+export type Guess = Partial<Pick<Cost, Field>>;
+
+/** What a guess is made from. */
+export type SpeedsTold = Pick<ServerFacts, 'deviceId' | 'load'>;
 
 /** Speeds are learned over many requests: what they say together need not be newer than this, ms. */
 const RENEW_MS = 500;
 
-type Field = keyof Guess;
+type Field = 'decodeMsPerToken' | 'prefillMsPerToken' | 'loadMs' | 'outputTokens';
 const FIELDS: readonly Field[] = ['decodeMsPerToken', 'prefillMsPerToken', 'loadMs', 'outputTokens'];
 
 /** A mean of logarithms: speeds differ by factors. */
@@ -49,7 +48,7 @@ export class FleetSpeeds {
   #readAt = Number.NEGATIVE_INFINITY;
 
   /** What a model is thought to cost at a server; `now` is on the clock. */
-  guess(servers: readonly ServerFacts[], deviceId: string, model: string, now: number): Guess {
+  guess(servers: readonly SpeedsTold[], deviceId: string, model: string, now: number): Guess {
     if (now - this.#readAt >= RENEW_MS) this.#read(servers, now);
     const means = this.#models.get(model);
     const factor = this.#factors.get(deviceId);
@@ -59,15 +58,15 @@ export class FleetSpeeds {
     };
     // A server that has run nothing yet is taken for as fast as the fastest: then it gets tried.
     const speed = (field: Field) => (factor === undefined ? means?.[field].least : mean(field, factor));
-    return {
+    return known({
       decodeMsPerToken: speed('decodeMsPerToken'),
       prefillMsPerToken: speed('prefillMsPerToken'),
       loadMs: mean('loadMs'),
       outputTokens: mean('outputTokens'),
-    };
+    });
   }
 
-  #read(servers: readonly ServerFacts[], now: number): void {
+  #read(servers: readonly SpeedsTold[], now: number): void {
     this.#readAt = now;
     this.#models = new Map();
     this.#factors = new Map();
@@ -101,4 +100,8 @@ export class FleetSpeeds {
     }
     for (const field of FIELDS) means[field].add(row[field]);
   }
+}
+
+function known(guess: Readonly<Record<Field, number | undefined>>): Guess {
+  return Object.fromEntries(Object.entries(guess).filter(([, value]) => value !== undefined));
 }

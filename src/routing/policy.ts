@@ -95,8 +95,11 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
+/** What is known of what a server has in memory. */
+export type Memory = Pick<ServerFacts, 'load' | 'loadedKeys'>;
+
 /** Whether a server has the model in memory: what it tells itself is newer than its list. Pure. */
-export function isLoaded({ load, loadedKeys }: ServerFacts, modelKey: string): boolean {
+export function isLoaded({ load, loadedKeys }: Memory, modelKey: string): boolean {
   return load?.models[modelKey]?.loaded ?? loadedKeys.has(modelKey);
 }
 

@@ -178,6 +178,7 @@ export class Router {
     const server = this.#counted(facts);
     if (server.verdict.state === 'second-chance') this.#startNewRound();
     const pick = this.#lease(server, reasonFor(server, wanted.modelKey));
+    seat.use();
     return {
       ...pick,
       seatHeaders: seat.headers,

@@ -1,12 +1,12 @@
 import type { Cancel, Clock } from '../clock.ts';
-import { type ModelLoad, type ModelWork, type ServerLoad, serverLoad } from '../fleet/load.ts';
+import { type ModelLoad, type ServerLoad, serverLoad } from '../fleet/load.ts';
 import type { Job, PlaceEvents, Seat, Ticket } from '../routing/desk.ts';
-import { AUTO_CTX, shared } from '../routing/finish.ts';
+import { AUTO_CTX } from '../routing/finish.ts';
 import type { GpuFacts, Victims } from './gpu-facts.ts';
-import { GpuWork } from './gpu-work.ts';
 import { InMemory } from './in-memory.ts';
 import { Queues, type Waiting } from './queues.ts';
 import { type Running, RunningRequests } from './running.ts';
+import { WorkLeft } from './work-left.ts';
 
 export interface AdmissionOptions {
   readonly clock: Clock;
@@ -29,7 +29,7 @@ const PUSHED_OUT_MS = 100;
  */
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #gpu: GpuWork;
+  readonly #work: WorkLeft;
   readonly #queues = new Queues();
   readonly #memory = new InMemory();
   readonly #running = new RunningRequests();
@@ -39,7 +39,8 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
-    this.#gpu = new GpuWork(options.clock);
+    const { clock, facts } = options;
+    this.#work = new WorkLeft(clock, facts, this.#running, this.#queues);
   }
 
   /** A seat, if a slot is free in a loaded model and nobody waits for it. */
@@ -63,10 +64,12 @@ export class Admission {
     const waiting = { device: job.device, job, since: clock.now(), workMs: facts.workMs(job), events };
     this.#queues.add(waiting);
     this.review();
-    if (this.#queues.has(waiting)) events.onQueued(this.#aheadMs(waiting));
+    if (this.#queues.has(waiting)) events.onQueued(this.#work.aheadMs(waiting));
     return {
       close: () => {
-        if (this.#queues.take(waiting, false)) this.review();
+        if (!this.#queues.take(waiting, false)) return;
+        this.#work.turnout.left(job.model);
+        this.review();
       },
     };
   }
@@ -79,9 +82,10 @@ export class Admission {
     this.review();
   }
 
-  /** The model that is being loaded through us, if any. */
+  /** The model that is being loaded through us, or will be as soon as a seat is taken up, if any. */
   get loading(): string | undefined {
-    for (const { cold, model } of this.#running) if (cold && !this.#memory.has(model)) return model;
+    for (const { cold, used, model } of this.#running)
+      if (cold && (!used || !this.#memory.has(model))) return model;
     return undefined;
   }
 
@@ -131,11 +135,15 @@ export class Admission {
     return active > 0 || !this.#memory.inDoubt;
   }
 
-  /** Models that nobody is let into any more, as they have kept a load waiting for long enough. */
+  /**
+   * Models that nobody is let into any more: they have kept a load waiting for long enough, or are to make room for
+   * one that has its seat and may be on its way.
+   */
   #draining(): ReadonlySet<string> {
     const now = this.#options.clock.now();
     const late = this.#coldHeads().filter((head) => now >= this.#patientUntil(head));
-    return new Set(late.flatMap(({ job }) => this.#victims(job.model).keys));
+    const coming = [...this.#running].filter(({ cold, used }) => cold && !used);
+    return new Set([...late, ...coming].flatMap(({ job }) => this.#victims(job.model).keys));
   }
 
   #armPatience(): void {
@@ -171,15 +179,21 @@ export class Admission {
     const { model } = job;
     const cold = !this.#isWarm(job);
     const running = this.#running.letIn(job, cold, facts.workMs(job));
-    const stopLoad = cold ? this.#beginLoad(running) : () => {};
-    if (!cold) this.#gpu.start(running);
+    let stopLoad: Cancel = () => {};
+    if (!cold) this.#work.gpu.start(running);
     return {
       headers: [],
+      use: () => {
+        if (running.used || !this.#running.has(running)) return;
+        running.used = true;
+        this.#work.turnout.came(model);
+        if (cold) stopLoad = this.#beginLoad(running);
+      },
       begun: () => {
         if (!this.#running.has(running)) return;
         stopLoad();
         running.begun = true;
-        this.#gpu.start(running);
+        this.#work.gpu.start(running);
         if (this.#memory.has(model)) return;
         this.#memory.put(model, job.numCtx ?? AUTO_CTX, clock.now());
         this.review();
@@ -187,8 +201,9 @@ export class Admission {
       stalled: () => {},
       release: (result) => {
         if (!this.#running.delete(running)) return;
+        if (!running.used) this.#work.turnout.left(model);
         stopLoad();
-        const crowd = this.#gpu.end(running);
+        const crowd = this.#work.gpu.end(running);
         this.#memory.touch(model, clock.now());
         if (result) facts.learn(model, result, crowd, running.cold);
         this.review();
@@ -209,7 +224,7 @@ export class Admission {
     // A timer may be a millisecond early, and the look must not be.
     const stopLook = clock.after(PUSHED_OUT_MS + 5, onMemory);
     const stopDue = clock.after(facts.loadMs(model), () => {
-      this.#gpu.start(running);
+      this.#work.gpu.start(running);
       onMemory();
     });
     return () => {
@@ -226,32 +241,6 @@ export class Admission {
     this.#memory.put(model, loader && (loader.job.numCtx ?? AUTO_CTX), asOf);
   }
 
-  /** Time until the turn of one who waits for a slot in a model that is loaded or being loaded, ms. */
-  #aheadMs(waiting: Waiting): number {
-    const { model } = waiting.job;
-    const workMs = this.#workMs(model, this.#queues.ahead(waiting));
-    return shared(this.#atWork(), model, workMs / this.#options.facts.slots(model));
-  }
-
-  #atWork(): ModelWork[] {
-    const models = new Set(this.#queues.models());
-    for (const { model } of this.#running) models.add(model);
-    return [...models].map((model) => ({ model, backlogMs: this.#workMs(model, this.#queues.of(model)) }));
-  }
-
-  /** Work of all that runs of a model and of those who wait for it, ms of the GPU alone. */
-  #workMs(model: string, queued: Iterable<Waiting>): number {
-    const { facts } = this.#options;
-    let sum = this.#isLoading(model) ? facts.loadMs(model) : 0;
-    for (const one of this.#running.of(model)) sum += this.#gpu.left(one);
-    for (const one of queued) sum += one.workMs;
-    return sum;
-  }
-
-  #isLoading(model: string): boolean {
-    return this.#running.of(model).some(({ cold, startedAt }) => cold && startedAt === undefined);
-  }
-
   #loadOf(model: string): ModelLoad {
     const { facts } = this.#options;
     const loaded = this.#memory.has(model);
@@ -261,11 +250,12 @@ export class Admission {
       slots: facts.slots(model),
       active: this.#running.countOf(model),
       queued: this.#queues.sizeOf(model),
-      backlogMs: this.#workMs(model, this.#queues.of(model)),
+      backlogMs: this.#work.of(model),
       loaded,
-      loading: this.#isLoading(model),
+      loading: this.#running.isLoading(model),
       // What is as likely as not costs half.
       evictsMs: victims?.sure === false ? evictsMs / 2 : evictsMs,
+      evicts: victims?.keys ?? [],
       numCtx: this.#memory.numCtxOf(model),
       ...facts.speeds(model),
     };

@@ -49,9 +49,14 @@ export class ParallelBook {
       const state = this.#models.get(model) ?? NOTHING_LEARNED;
       this.#put(model, observed(state, { type, id, at: this.#clock.now() }));
     };
-    note('sent');
+    let sent = false;
     return {
       headers: seat.headers,
+      use: () => {
+        if (!sent) note('sent');
+        sent = true;
+        seat.use();
+      },
       begun: () => {
         note('first-token');
         seat.begun();
@@ -61,7 +66,7 @@ export class ParallelBook {
         seat.stalled();
       },
       release: (result) => {
-        note('ended');
+        if (sent) note('ended');
         seat.release(result);
       },
     };

@@ -73,6 +73,7 @@ export class RemoteDesk implements Desk {
     this.#taken.push(taken);
     return {
       headers: [IF_FREE_HEADER, '1', DEVICE_HEADER, this.#options.device],
+      use: () => {},
       begun: () => {},
       stalled: () => {},
       release: (result) => {
@@ -151,6 +152,7 @@ export class RemoteDesk implements Desk {
   #seat(model: string, grant: string, request: ClientRequest, response: IncomingMessage): Seat {
     return {
       headers: [GRANT_HEADER, grant, DEVICE_HEADER, this.#options.device],
+      use: () => {},
       begun: () => {},
       stalled: () => {},
       // The server ends the ticket's answer when the seat is claimed; until then closing it gives the seat back.

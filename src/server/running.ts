@@ -6,6 +6,8 @@ export interface Running extends Work {
   readonly job: Job;
   /** Its model has to be loaded for it. */
   cold: boolean;
+  /** It has been sent: before that its seat may still be given back, and nothing is loaded. */
+  used: boolean;
   /** The first byte of its answer has come. */
   begun: boolean;
 }
@@ -15,7 +17,8 @@ export class RunningRequests extends Set<Running> {
   /** A request of that job which has just been let in. */
   letIn(job: Job, cold: boolean, expectedMs: number): Running {
     const { model } = job;
-    const one = { job, model, cold, expectedMs, startedAt: undefined, share: 0, crowd: 0, begun: false };
+    const work = { job, model, cold, expectedMs, startedAt: undefined, share: 0, crowd: 0 };
+    const one = { ...work, used: false, begun: false };
     this.add(one);
     return one;
   }
@@ -28,6 +31,11 @@ export class RunningRequests extends Set<Running> {
     let count = 0;
     for (const one of this) if (one.model === model) count += 1;
     return count;
+  }
+
+  /** Whether the model is being loaded for one of them. */
+  isLoading(model: string): boolean {
+    return this.of(model).some(({ cold, startedAt }) => cold && startedAt === undefined);
   }
 
   isBusy = (model: string): boolean => this.countOf(model) > 0;

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DRIFT_GRACE } from '../../fleet/workload.ts';
 import { WORLD_NAMES, type WorldName } from '../../fleet/world.ts';
 
 /** What a run of the fleet benchmark does. */
@@ -30,8 +31,6 @@ export interface OtherProxy {
   readonly url: string;
 }
 
-/** Arrivals after a drift that do not count: as long may learning anew take. */
-export const DRIFT_GRACE = 40;
 /** More laptops than apps would have nothing to do; the largest world has eight apps. */
 const MAX_CLIENTS = 8;
 

@@ -1,10 +1,10 @@
 import { bestPlacement } from '../../fleet/placement.ts';
 import { replay } from '../../fleet/replay.ts';
-import { type Arrival, decodingShare, workloadOf } from '../../fleet/workload.ts';
+import { type Arrival, countedFrom, decodingShare, workloadOf } from '../../fleet/workload.ts';
 import { type FleetWorld, WORLDS } from '../../fleet/world.ts';
 import { readConfig } from '../config.ts';
 import type { Outcome } from './ask.ts';
-import { DRIFT_GRACE, type FleetConfig } from './config.ts';
+import type { FleetConfig } from './config.ts';
 import type { Contender } from './contender.ts';
 import { type Figures, figuresOf, type Verdict, verdictsOf } from './figures.ts';
 import { startOther } from './others.ts';
@@ -42,7 +42,7 @@ const SETTLE_MS = 1000;
 export async function runWorkload(config: FleetConfig, load: number, seed: number): Promise<FleetRun> {
   const world = WORLDS[config.world];
   const arrivals = workloadOf(world, { seed, load, arrivals: config.arrivals, drift: config.drift });
-  const from = config.drift ? (config.arrivals >> 1) + DRIFT_GRACE : 0;
+  const from = countedFrom(config.arrivals, config.drift);
   const references = referencesOf(bestPlacement(world, arrivals, from), seed);
   const computed = references.map((one) => inVirtualTime(one, world, arrivals, from));
   const measured = config.dry

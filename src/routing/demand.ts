@@ -1,0 +1,125 @@
+import type { ServerLoad } from '../fleet/load.ts';
+import type { Memory } from './policy.ts';
+
+/** What makes a load that pushes models out cheaper or dearer than its time. */
+export interface LoadWeight {
+  /** Factor on what is pushed out. */
+  readonly scarcity: number;
+  /** Factor on the whole price. */
+  readonly rush: number;
+}
+
+export const ORDINARY_LOAD: LoadWeight = { scarcity: 1, rush: 1 };
+
+/** A request that waits looks again after 10 ms: this old what is known of the others is good enough, ms. */
+const RENEW_MS = 20;
+/**
+ * A load serves all who wait for the model, and keeps waiting those who wanted what it pushes out: so many of them
+ * count as much as the one that asks for it. Simulated: without it a model that becomes popular is waited for long
+ * after a second copy would have paid, and with 2 models push each other out under load.
+ */
+const CROWD = 4;
+/** What nobody else has in memory will be loaded anew soon, and may push out the next one then. */
+const LAST_COPY = 2;
+
+/** A server as far as demand depends on it. */
+export interface Holder extends Memory {
+  readonly deviceId: string;
+}
+
+interface Counted {
+  readonly holder: Holder;
+  readonly loaded: readonly string[];
+  readonly queued: readonly string[];
+  round: number;
+}
+
+const NOBODY: ReadonlyMap<string, number> = new Map();
+
+/** Counts who waits for which model in the whole fleet: only servers that have told something new are counted anew. */
+export class Demand {
+  readonly #counted = new Map<string, Counted>();
+  readonly #holders = new Map<string, number>();
+  /** By model and server, above 0. */
+  readonly #waiting = new Map<string, Map<string, number>>();
+  #round = 0;
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  /** Takes note of what servers told last; `now` is on the clock. */
+  read(servers: readonly Holder[], now: number): void {
+    if (now - this.#readAt < RENEW_MS) return;
+    this.#readAt = now;
+    this.#round += 1;
+    for (const holder of servers) {
+      const known = this.#counted.get(holder.deviceId);
+      if (known) known.round = this.#round;
+      const { load, loadedKeys } = holder;
+      if (known && known.holder.load === load && known.holder.loadedKeys === loadedKeys) continue;
+      if (known) this.#forget(known);
+      this.#count(holder);
+    }
+    if (this.#counted.size === servers.length) return;
+    for (const known of this.#counted.values()) if (known.round !== this.#round) this.#forget(known);
+  }
+
+  /** Requests that wait for it where most do: one request waits in several queues, so a sum would count it often. */
+  waiting(model: string): number {
+    let most = 0;
+    for (const count of (this.#waiting.get(model) ?? NOBODY).values()) if (count > most) most = count;
+    return most;
+  }
+
+  /** Servers that have it in memory. */
+  holders(model: string): number {
+    return this.#holders.get(model) ?? 0;
+  }
+
+  #count(holder: Holder): void {
+    const { deviceId, load, loadedKeys } = holder;
+    const loaded = [...loadedKeys].filter((key) => load?.models[key] === undefined);
+    const queued: string[] = [];
+    for (const key in load?.models) {
+      const row = load.models[key];
+      if (row?.loaded) loaded.push(key);
+      if (!row || row.queued === 0) continue;
+      queued.push(key);
+      const lines = this.#waiting.get(key) ?? new Map<string, number>();
+      this.#waiting.set(key, lines.set(deviceId, row.queued));
+    }
+    for (const key of loaded) this.#holders.set(key, (this.#holders.get(key) ?? 0) + 1);
+    this.#counted.set(deviceId, { holder, loaded, queued, round: this.#round });
+  }
+
+  #forget({ holder: { deviceId }, loaded, queued }: Counted): void {
+    this.#counted.delete(deviceId);
+    for (const key of loaded) {
+      const left = (this.#holders.get(key) ?? 1) - 1;
+      if (left > 0) this.#holders.set(key, left);
+      else this.#holders.delete(key);
+    }
+    for (const key of queued) {
+      const lines = this.#waiting.get(key);
+      lines?.delete(deviceId);
+      if (lines?.size === 0) this.#waiting.delete(key);
+    }
+  }
+}
+
+/** What loading a model at a server that has this load weighs, besides its time. Pure but for what `demand` knows. */
+export function weightOf(demand: Demand, model: string, load: ServerLoad | undefined): LoadWeight {
+  const row = load?.models[model];
+  if (!row || row.loaded || row.evicts.length === 0) return ORDINARY_LOAD;
+  let plain = 0;
+  let weighted = 0;
+  let waiting = 0;
+  for (const key of row.evicts) {
+    const loadMs = load.models[key]?.loadMs ?? 0;
+    plain += loadMs;
+    weighted += demand.holders(key) > 1 ? loadMs : LAST_COPY * loadMs;
+    waiting = Math.max(waiting, demand.waiting(key));
+  }
+  return {
+    scarcity: plain > 0 ? weighted / plain : 1,
+    rush: (CROWD + waiting) / (CROWD + demand.waiting(model)),
+  };
+}
