@@ -1,13 +1,21 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import { selfSigned } from '../src/security/self-signed.ts';
+import { createHash } from 'node:crypto';
+import { type IncomingMessage, request } from 'node:http';
+import net, { type Socket } from 'node:net';
+import tls from 'node:tls';
+import { type KeyAndCertificate, selfSigned } from '../src/security/self-signed.ts';
 import { type Listening, listenOn } from './_cluster.ts';
 import type { Generation } from './_rust-client.ts';
 
-/** A server of the Rust ollana in front of an Ollama. */
+/** A server of the Rust ollana in front of an Ollama, to the byte as 0.6.3 answers (0.1 to 0.6.0: without a type). */
 export interface RustServer extends Listening {
   /** Method, path and headers of what it was asked, in order. */
   readonly asked: readonly { readonly line: string; readonly headers: readonly string[] }[];
+  /** Ids that its owner has allowed; they may change. */
+  readonly allowed: Set<string>;
+  /** From the next connection on it shows another certificate, as one that was installed anew. */
+  renew(): void;
+  /** SHA-256 of the certificate it shows. */
+  readonly sha256: string;
 }
 
 export interface RustServerOptions {
@@ -16,62 +24,158 @@ export interface RustServerOptions {
   readonly ollama: string;
   /** 0.6.1 and later give every answer this type; before, there is none. */
   readonly octets?: boolean;
-  /** Ids that generation 3 knows. */
-  readonly allowed?: readonly string[];
   /** Idle connections are closed after this, ms; actix has 5000. */
   readonly idleMs?: number;
 }
 
+const DATE = 'date: Sat, 04 Oct 2025 12:00:00 GMT\r\n';
+const REFUSAL = `HTTP/1.1 401 Unauthorized\r\ncontent-length: 24\r\nconnection: close\r\ncontent-type: text/plan\r\n${DATE}\r\nDevice is not authorized`;
+const REASONS: Readonly<Record<number, string>> = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found' };
+
 /** Starts one on loopback. It passes method, path, query and body on, and nothing of the headers, either way. */
 export async function startRustServer(options: RustServerOptions): Promise<RustServer> {
+  const { generation, idleMs = 5000 } = options;
   const asked: { line: string; headers: readonly string[] }[] = [];
-  const answer = (incoming: IncomingMessage, response: ServerResponse) => {
-    asked.push({ line: `${incoming.method} ${incoming.url}`, headers: incoming.rawHeaders });
-    const id = incoming.headers['x-ollana-device-id'];
-    const knows = typeof id === 'string' && (options.allowed ?? []).includes(id);
-    if (options.generation === 3 && incoming.url === '/ollana/api/authorize' && knows) {
-      response.writeHead(200, { 'content-type': 'application/json' });
-      return response.end(JSON.stringify({ device_id: 'cd'.repeat(32) }));
+  const allowed = new Set<string>();
+  let own: KeyAndCertificate = selfSigned('*');
+  const answer = async (socket: Socket, head: Head, body: Buffer): Promise<void> => {
+    asked.push({ line: `${head.method} ${head.path}`, headers: head.rawHeaders });
+    const knows = allowed.has(head.headers.get('x-ollana-device-id') ?? '');
+    if (generation === 3 && head.path !== '/api/version' && !knows) {
+      return void socket.end(REFUSAL);
     }
-    if (options.generation === 3 && incoming.url !== '/api/version' && !knows) {
-      incoming.resume();
-      response.writeHead(401, { 'content-type': 'text/plan' }); // As it spells it.
-      return response.end('Device is not authorized');
+    if (generation === 3 && head.path === '/ollana/api/authorize') {
+      const text = JSON.stringify({ device_id: 'cd'.repeat(32) });
+      socket.write(
+        `HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\ncontent-type: application/json\r\n${DATE}\r\n${text}`,
+      );
+      return;
     }
-    forward(options, incoming, response);
+    return forward(options, socket, head, body);
   };
-  const server = options.generation === 1 ? createServer(answer) : createTlsServer(selfSigned('*'), answer);
-  server.keepAliveTimeout = options.idleMs ?? 5000;
-  // Node closes a second later than it says, and says it; actix says nothing.
-  Object.assign(server, { keepAliveTimeoutBuffer: 0 });
+  const serve = (socket: Socket) => {
+    socket.on('error', () => {});
+    socket.on('timeout', () => socket.destroy());
+    void serveOn(socket, (head, body) => {
+      socket.setTimeout(0);
+      return answer(socket, head, body).finally(() => socket.setTimeout(idleMs));
+    }).catch(() => {}); // It broke, or spoke plain HTTP to TLS; 'error' and 'close' say so.
+  };
+  const server = net.createServer((socket) => {
+    if (generation === 1) return serve(socket);
+    const secured = new tls.TLSSocket(socket, {
+      isServer: true,
+      ...own,
+      ALPNProtocols: ['h2', 'http/1.1'],
+    });
+    serve(secured);
+  });
   const listening = await listenOn(server);
-  return { ...listening, asked };
+  return {
+    ...listening,
+    asked,
+    allowed,
+    renew() {
+      own = selfSigned('*');
+    },
+    get sha256() {
+      return sha256Of(own.cert);
+    },
+  };
 }
 
-function forward({ ollama, octets }: RustServerOptions, incoming: IncomingMessage, response: ServerResponse) {
-  const { method = 'GET', url = '/' } = incoming;
-  const hasBody = method !== 'GET' && method !== 'HEAD';
-  const sent = request(ollama + url, {
-    method,
-    headers: { accept: '*/*', ...(hasBody && { 'transfer-encoding': 'chunked' }) },
+function sha256Of(pem: string): string {
+  const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  return createHash('sha256').update(der).digest('hex');
+}
+
+interface Head {
+  readonly method: string;
+  readonly path: string;
+  readonly rawHeaders: readonly string[];
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** Reads requests from a connection, one after the other. */
+async function serveOn(socket: Socket, answer: (head: Head, body: Buffer) => Promise<void>): Promise<void> {
+  let bytes = Buffer.alloc(0);
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    bytes = Buffer.concat([bytes, chunk]);
+    const read = readRequest(bytes);
+    if (read === 'rubbish') return void socket.destroy();
+    if (!read) continue;
+    bytes = Buffer.from(read.rest);
+    await answer(read.head, read.body);
+  }
+}
+
+function readRequest(bytes: Buffer): 'rubbish' | { head: Head; body: Buffer; rest: Buffer } | undefined {
+  const end = bytes.indexOf('\r\n\r\n');
+  if (bytes.length > 0 && !/^[A-Z]/.test(bytes.toString('latin1', 0, 1))) return 'rubbish';
+  if (end === -1) return undefined;
+  const [line = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+  const [method = '', path = ''] = line.split(' ');
+  const pairs = lines.map((one) => /^([^:]+):\s*(.*)$/.exec(one)?.slice(1) ?? ['', '']);
+  const headers = new Map(pairs.map(([name = '', value = '']) => [name.toLowerCase(), value]));
+  const head = { method, path, rawHeaders: pairs.flat(), headers };
+  const rest = bytes.subarray(end + 4);
+  if (headers.get('transfer-encoding') !== 'chunked') {
+    const length = Number(headers.get('content-length') ?? 0);
+    if (rest.length < length) return undefined;
+    return { head, body: rest.subarray(0, length), rest: rest.subarray(length) };
+  }
+  const last = rest.indexOf('0\r\n\r\n');
+  if (last === -1) return undefined;
+  const text = rest.toString('latin1', 0, last).replace(/(?:^|\r\n)[0-9a-f]+\r\n/gi, '');
+  return { head, body: Buffer.from(text, 'latin1'), rest: rest.subarray(last + 5) };
+}
+
+function forward(
+  { ollama, octets }: RustServerOptions,
+  socket: Socket,
+  { method, path }: Head,
+  body: Buffer,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const hasBody = method !== 'GET' && method !== 'HEAD';
+    const sent = request(ollama + path, {
+      method,
+      headers: { accept: '*/*', ...(hasBody && { 'transfer-encoding': 'chunked' }) },
+    });
+    const gone = () => void sent.destroy();
+    socket.once('close', gone);
+    const done = () => {
+      socket.off('close', gone);
+      resolve();
+    };
+    sent.on('response', (answered: IncomingMessage) => {
+      const { statusCode = 500 } = answered;
+      const type = octets ? 'content-type: application/octet-stream\r\n' : '';
+      socket.write(
+        `HTTP/1.1 ${statusCode} ${REASONS[statusCode] ?? ''}\r\ntransfer-encoding: chunked\r\n${type}${DATE}\r\n`,
+      );
+      answered.on('data', (chunk: Buffer) => {
+        socket.write(`${chunk.length.toString(16).toUpperCase()}\r\n`);
+        socket.write(chunk);
+        socket.write('\r\n');
+      });
+      answered.on('end', () => {
+        if (method !== 'HEAD') socket.write('0\r\n\r\n');
+        done();
+      });
+      answered.on('error', () => {
+        socket.destroy(); // Cut off without the last chunk.
+        done();
+      });
+    });
+    sent.on('error', ({ message }) => {
+      const text = `error sending request for url (${ollama}${path}): ${message}`;
+      if (!socket.destroyed)
+        socket.write(
+          `HTTP/1.1 500 Internal Server Error\r\ncontent-length: ${text.length}\r\n${DATE}\r\n${text}`,
+        );
+      done();
+    });
+    sent.end(hasBody ? body : undefined);
   });
-  sent.on('response', (answered) => {
-    response.sendDate = false;
-    response.writeHead(answered.statusCode ?? 500, [
-      ...['transfer-encoding', 'chunked'],
-      ...(octets ? ['content-type', 'application/octet-stream'] : []),
-    ]);
-    response.flushHeaders();
-    answered.on('data', (chunk) => response.write(chunk));
-    answered.on('end', () => response.end());
-    answered.on('error', () => response.destroy()); // Cut off without the last chunk.
-  });
-  sent.on('error', (error) => {
-    if (response.headersSent) return response.destroy();
-    response.writeHead(500);
-    response.end(`error sending request for url (${ollama}${url}): ${error.message}`);
-  });
-  response.on('close', () => sent.destroy());
-  if (hasBody) incoming.pipe(sent);
-  else sent.end();
 }

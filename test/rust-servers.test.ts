@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -15,7 +16,7 @@ const LIMITS = { clock: systemClock, connectTimeoutMs: 1000, timeoutMs: 5000 };
 async function start(options: Omit<RustServerOptions, 'ollama'>) {
   const behind = await startSimulatedOllama({ models: [{ name: 'old', tokensPerSecond: 200 }] });
   const rust = await startRustServer({ ...options, ollama: behind.url });
-  const cluster = await startCluster({ servers: [`${rust.url}=rust`] });
+  const cluster = await startCluster({ servers: [`${rust.url}=rust`], client: { holdMs: 1000 } });
   return {
     behind,
     rust,
@@ -89,26 +90,117 @@ describe('a server of the Rust ollana 0.1 to 0.3', () => {
   });
 });
 
-describe('a server of the Rust ollana that speaks TLS', () => {
+/** What the client says of the Rust server. */
+const seen = ({ cluster, rust }: Started) =>
+  cluster.client.status().servers.find(({ url }) => url === rust.url);
+
+/** Resolves with the id that the user is told to allow. */
+const toldId = (started: Started) =>
+  until(
+    5000,
+    'an id to allow',
+    () => /ollana device allow ([0-9a-f]{64})`/.exec(seen(started)?.reason ?? '')?.[1],
+  );
+
+/** The ids that the Rust server was shown. */
+const shownIds = ({ rust }: Started) =>
+  new Set(
+    rust.asked.flatMap(({ headers }) =>
+      headers.filter((_, i) => headers[i - 1]?.toLowerCase() === 'x-ollana-device-id'),
+    ),
+  );
+
+describe('a server of the Rust ollana 0.4, which speaks TLS', () => {
   it.each([
-    [2, 'an ollana 0.4 (Rust) that speaks TLS only; run this ollana there'],
-    [3, 'an ollana 0.5 or 0.6 (Rust) that serves paired devices only; run this ollana there'],
-  ] as const)('generation %i, is found, not used, and the reason is told', async (generation, reason) => {
-    await using started = await start({ generation });
+    ['/api/chat', chat('old', 'hi'), 'application/x-ndjson'],
+    ['/v1/chat/completions', { ...chat('old', 'hi'), stream: true }, 'text/event-stream'],
+    ['/api/show', { model: 'old' }, 'application/json; charset=utf-8'],
+  ])('runs %s %j, and is never told who we are', async (path, body, type) => {
+    await using started = await start({ generation: 2 });
+    await untilKnown(started);
+    const answer = await ask(started.cluster, path, body);
+    expect([answer.status, answer.headers['content-type'], answer.complete]).toEqual([200, type, true]);
+    expect(answer.headers['x-ollana-server']).toBe('rust');
+    expect(seen(started)).toMatchObject({ verdict: 'reliable', deviceId: started.rust.sha256 });
+    const names = started.rust.asked.flatMap(({ headers }) => headers.map((name) => name.toLowerCase()));
+    expect(names.filter((name) => name.startsWith('x-ollana'))).toEqual([]);
+  });
+
+  it('takes a body of 300 kB and a request that goes to every holder', async () => {
+    await using started = await start({ generation: 2 });
+    await untilKnown(started);
+    const body = chat('old', 'x'.repeat(300_000));
+    expect((await ask(started.cluster, '/api/chat', body)).complete).toBe(true);
+    const at = await started.behind.onceSeen(({ path }) => path === '/api/chat');
+    expect(at.bodySha256).toBe(createHash('sha256').update(JSON.stringify(body)).digest('hex'));
+    const unloaded = await ask(started.cluster, '/api/generate', { model: 'old', keep_alive: 0 });
+    expect([unloaded.status, linesOf(unloaded.text).at(-1)]).toMatchObject([200, { done: true }]);
+  });
+
+  it('is spoken to no more when it shows another certificate, until the user says so', async () => {
+    await using started = await start({ generation: 2 });
+    await untilKnown(started);
     const { cluster, rust } = started;
-    const told = await until(5000, 'a reason', () =>
-      cluster.client.status().servers.find(({ reason: why = '' }) => /TLS|paired/.test(why)),
-    );
-    expect(told.reason).toBe(`${rust.url} is ${reason}`);
-    expect([told.url, told.verdict, told.models]).toEqual([rust.url, 'unreliable', []]);
+    rust.renew();
+    const refused = await ask(cluster, '/api/chat', chat('old', 'hi'));
+    expect(refused.status).toBeGreaterThanOrEqual(500);
+    await until(5000, 'the reason', () => /another certificate/.exec(seen(started)?.reason ?? ''));
+    expect(rust.asked.filter(({ line }) => line === 'POST /api/chat')).toEqual([]);
+    expect(cluster.client.status().servers.map(({ name }) => name)).toContain('rust');
+  });
+});
+
+describe('a server of the Rust ollana 0.5 or 0.6, which serves devices that its owner has allowed', () => {
+  it('is not used while its owner has not, and what to type there is told', async () => {
+    await using started = await start({ generation: 3 });
+    const { cluster, rust } = started;
+    const id = await toldId(started);
+    expect(seen(started)).toMatchObject({
+      verdict: 'unreliable',
+      models: [],
+      reason: `${rust.url} is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed: type \`ollana device allow ${id}\` there and restart its ollana`,
+    });
     expect((await ask(cluster, '/api/chat', chat('simulated', 'hi'))).status).toBe(200);
-    // Whoever it is, nobody is told who we are.
-    const names = rust.asked.flatMap(({ headers }) => headers.map((name) => name.toLowerCase()));
-    expect(names.filter((name) => /^(x-ollana|authorization|cookie)/.test(name))).toEqual([]);
-    expect(names.some((name) => name.includes(cluster.client.status().deviceId))).toBe(false);
-    expect(new Set(rust.asked.map(({ line }) => line))).toEqual(
-      new Set(['POST /ollana/api/authorize', 'GET /api/version']),
-    );
+    expect(new Set(rust.asked.map(({ line }) => line))).toEqual(new Set(['POST /ollana/api/authorize']));
+    expect([...shownIds(started)]).toEqual([id]);
+  });
+
+  it('is used as soon as it is allowed, with the id in every request', async () => {
+    await using started = await start({ generation: 3 });
+    const { cluster, rust } = started;
+    const id = await toldId(started);
+    rust.allowed.add(id);
+    await untilKnown(started);
+    const answer = await ask(cluster, '/api/chat', chat('old', 'hi'));
+    expect([answer.status, answer.headers['x-ollana-server'], answer.complete]).toEqual([200, 'rust', true]);
+    const lists = await ask(cluster, '/api/tags', '', { method: 'GET' });
+    expect(lists.text).toContain('"old:latest"');
+    expect([...shownIds(started)]).toEqual([id]);
+    expect(id).not.toBe(cluster.client.status().deviceId);
+  });
+
+  it('has whoever asks told when its owner takes the word back, and is used again after that', async () => {
+    await using started = await start({ generation: 3 });
+    const { cluster, rust } = started;
+    const id = await toldId(started);
+    rust.allowed.add(id);
+    await untilKnown(started);
+    rust.allowed.clear();
+    const refused = await ask(cluster, '/api/chat', chat('old', 'hi'));
+    expect([refused.status, refused.headers['x-ollana-error']]).toEqual([503, 'OLLANA_NO_SERVER']);
+    expect(refused.text).toContain(`ollana device allow ${id}`);
+    expect(seen(started)).toMatchObject({ verdict: 'unreliable', models: ['old:latest'] });
+    rust.allowed.add(id);
+    await until(5000, 'it to be used again', () => seen(started)?.verdict === 'reliable');
+    expect((await ask(cluster, '/api/chat', chat('old', 'hi'))).complete).toBe(true);
+  });
+
+  it('is shown an id of its own, which opens no other server', async () => {
+    await using started = await start({ generation: 3 });
+    const id = await toldId(started);
+    started.rust.renew();
+    await until(6000, 'another id', async () => (await toldId(started)) !== id);
+    expect(shownIds(started).size).toBeGreaterThan(1);
   });
 });
 

@@ -14,6 +14,7 @@ import { Transport } from '../proxy/transport.ts';
 import type { Asked } from '../proxy/want.ts';
 import { loadDeviceId } from '../security/identity.ts';
 import { loadCertificate } from '../security/own-certificate.ts';
+import { shownIds } from '../security/shown-id.ts';
 import type { Exposure } from '../server/exposure.ts';
 import type { Feed } from '../server/feed.ts';
 import { Api } from './api.ts';
@@ -79,6 +80,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clock,
     agent: transport.agent,
     connectTimeoutMs: config.connectTimeoutMs,
+    shownIds: shownIds(config.dataDir),
     emit: narrateFleet(log),
   });
   const choosing = await startChoosing({

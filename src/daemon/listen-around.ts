@@ -7,6 +7,7 @@ import type { DiscoverySource, Sighting } from '../discovery/sighting.ts';
 import { type Address, Registry } from '../fleet/registry.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
+import { shownIdsIfAny } from '../security/shown-id.ts';
 import { type HeardServer, lookAt, type Seen } from './look-at.ts';
 import { sourcesOf } from './sources.ts';
 
@@ -146,6 +147,7 @@ export class ListenAround implements AsyncDisposable {
         clock,
         connectTimeoutMs: config.connectTimeoutMs,
         signal,
+        shownIds: shownIdsIfAny(config.dataDir),
       });
       if (signal.aborted) return;
       const before = entry.seen;

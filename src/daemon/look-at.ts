@@ -3,6 +3,8 @@ import { type ErrorCode, OllanaError, reasonOf } from '../errors.ts';
 import { type Identity, identify } from '../fleet/identify.ts';
 import { emptyKnowledge } from '../fleet/knowledge.ts';
 import { look } from '../fleet/probe.ts';
+import type { Dial } from '../security/pin.ts';
+import type { ShownIds } from '../security/shown-id.ts';
 
 /** An address that somebody claims, and what answers there. */
 export interface HeardServer {
@@ -45,19 +47,28 @@ export interface LookAtOptions {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   readonly signal: AbortSignal;
+  /** See `MeetOptions.shownIds`. */
+  readonly shownIds?: ShownIds | undefined;
 }
 
 /** Asks an address who is there and how far away. Never rejects; after an abort the answer means nothing. */
 export async function lookAt(
   url: string,
-  { clock, connectTimeoutMs, signal }: LookAtOptions,
+  { clock, connectTimeoutMs, signal, shownIds }: LookAtOptions,
 ): Promise<Seen & { readonly state: 'usable' | 'rejected' }> {
   let identity: Identity | undefined;
   try {
-    identity = await identify(url, { clock, connectTimeoutMs, timeoutMs: IDENTIFY_LIMIT_MS, signal });
+    identity = await identify(url, {
+      clock,
+      connectTimeoutMs,
+      timeoutMs: IDENTIFY_LIMIT_MS,
+      signal,
+      shownIds,
+    });
+    const { pin } = identity;
     // The first one also pays for what this process does for the first time; the shorter of two is the way's.
-    const first = await latencyOf(url, clock, signal);
-    const latencyMs = Math.min(first, await latencyOf(url, clock, signal));
+    const first = await latencyOf({ url, pin }, clock, signal);
+    const latencyMs = Math.min(first, await latencyOf({ url, pin }, clock, signal));
     return { state: 'usable', identity, latencyMs };
   } catch (error) {
     const code = error instanceof OllanaError ? error.code : 'OLLANA_UPSTREAM_FAILED';
@@ -67,9 +78,9 @@ export async function lookAt(
   }
 }
 
-async function latencyOf(url: string, clock: Clock, signal: AbortSignal): Promise<number> {
+async function latencyOf(dial: Dial, clock: Clock, signal: AbortSignal): Promise<number> {
   const knowledge = emptyKnowledge();
-  await look(url, knowledge, clock, signal);
+  await look(dial, knowledge, clock, signal);
   return knowledge.latencyMs ?? Number.POSITIVE_INFINITY;
 }
 

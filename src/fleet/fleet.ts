@@ -3,6 +3,7 @@ import type { Agent } from 'node:http';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
 import type { Sighting } from '../discovery/sighting.ts';
 import { reasonOf } from '../errors.ts';
+import type { ShownIds } from '../security/shown-id.ts';
 import type { FleetEvent } from './events.ts';
 import { type Identity, identify } from './identify.ts';
 import { Member } from './member.ts';
@@ -18,6 +19,8 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly agent: Agent;
   readonly connectTimeoutMs: number;
+  /** See `MeetOptions.shownIds`. */
+  readonly shownIds?: ShownIds | undefined;
   readonly emit: (event: FleetEvent) => void;
 }
 
@@ -161,7 +164,7 @@ export class Fleet implements Disposable {
   }
 
   async #identify(address: Address): Promise<void> {
-    const { clock, connectTimeoutMs } = this.#options;
+    const { clock, connectTimeoutMs, shownIds } = this.#options;
     const { signal } = this.#over;
     const { url } = address;
     let told = '';
@@ -173,6 +176,7 @@ export class Fleet implements Disposable {
           connectTimeoutMs,
           timeoutMs: IDENTIFY_LIMIT_MS,
           signal,
+          shownIds,
         });
         this.#identifying.delete(url);
         if (signal.aborted) return;

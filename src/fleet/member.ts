@@ -47,6 +47,7 @@ export class Member implements Disposable {
     this.#follow(address);
     this.#paths = new Paths({
       deviceId: identity.deviceId,
+      pin: identity.pin,
       first: address,
       clock,
       stalledSince,
@@ -59,6 +60,7 @@ export class Member implements Disposable {
     });
     this.watch = new Watch({
       url: () => this.#paths.url,
+      pin: identity.pin,
       clock,
       agent,
       stalledSince,
@@ -167,12 +169,14 @@ export class Member implements Disposable {
     const [, { name: given } = {}] = named.find(([source]) => isUsersWord(source)) ?? named[0] ?? [];
     // Only who knows tiers has a say in them: that a server is also heard on the LAN makes it no better.
     const tier = Math.min(...claims.map(([, claim]) => claim.tier ?? Number.POSITIVE_INFINITY));
+    const { pin } = this.#options.identity;
     const kind: ServerKind = sources.includes('local') ? 'local' : this.#options.identity.kind;
     return {
       deviceId: this.deviceId,
       name:
         given ?? this.#options.identity.name ?? (kind === 'local' ? 'this machine' : new URL(this.url).host),
       url: this.url,
+      ...(pin && { pin }),
       kind,
       sources,
       verdict: this.#verdict,

@@ -1,13 +1,13 @@
 import { type Clock, sleep } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
+import type { Dial } from '../security/pin.ts';
 import type { KnownAddress, Place } from './addresses.ts';
 import { identify } from './identify.ts';
 import { emptyKnowledge } from './knowledge.ts';
 import { ANSWER_MS, CONNECT_MS, failureKind, look } from './probe.ts';
 import { endsRequests, type ProbeFailure } from './probe-plan.ts';
 
-export interface PathOptions {
-  readonly url: string;
+export interface PathOptions extends Dial {
   readonly place: Place;
   /** Who is to answer there. */
   readonly deviceId: string;
@@ -104,15 +104,16 @@ export class Path {
   }
 
   async #look(): Promise<boolean> {
-    const { url, deviceId, clock, signal, stalledSince, onStranger } = this.#options;
+    const { url, pin, deviceId, clock, signal, stalledSince, onStranger } = this.#options;
     const startedAt = clock.now();
     try {
       const seen = emptyKnowledge();
-      await look(url, seen, clock, signal);
+      await look({ url, pin }, seen, clock, signal);
       const limits = { connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS };
-      const identity = await identify(url, { clock, signal, ...limits });
+      // A certificate has said already who it is.
+      const found = pin ? deviceId : (await identify(url, { clock, signal, ...limits })).deviceId;
       if (signal.aborted) return false;
-      if (identity.deviceId !== deviceId) {
+      if (found !== deviceId) {
         onStranger();
         return false;
       }

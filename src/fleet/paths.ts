@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
+import type { Pin } from '../security/pin.ts';
 import { bestAddress, inOrder, type KnownAddress, placeOf, usableOf } from './addresses.ts';
 import { Path } from './path.ts';
 import type { ProbeFailure } from './probe-plan.ts';
@@ -9,6 +10,8 @@ import { type Address, isUsersWord } from './registry.ts';
 export interface PathsOptions {
   /** Whose addresses they are. */
   readonly deviceId: string;
+  /** It is known by its certificate, at all of them. */
+  readonly pin?: Pin | undefined;
   readonly first: Address;
   readonly clock: Clock;
   /** See `SelfDoubt.stalledSince`. */
@@ -79,11 +82,12 @@ export class Paths implements Disposable {
   }
 
   #follow(url: string): void {
-    const { deviceId, clock, stalledSince, onStranger } = this.#options;
+    const { deviceId, pin, clock, stalledSince, onStranger } = this.#options;
     const place = placeOf(url, networkInterfaces());
     const { signal } = this.#over;
     const path: Path = new Path({
       url,
+      pin,
       place,
       deviceId,
       clock,

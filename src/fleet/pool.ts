@@ -1,4 +1,5 @@
 import type { PsRow, TagRow } from '../ollama/lists.ts';
+import type { Dial } from '../security/pin.ts';
 import type { ServerLoad } from './load.ts';
 import type { Verdict } from './verdict-rules.ts';
 
@@ -6,7 +7,7 @@ import type { Verdict } from './verdict-rules.ts';
 export type ServerKind = 'ollana' | 'ollama' | 'local';
 
 /** What is known of one server at one moment. */
-export interface ServerFacts {
+export interface ServerFacts extends Dial {
   readonly deviceId: string;
   readonly name: string;
   /** Base URL in use, without a trailing slash. */

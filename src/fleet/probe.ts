@@ -3,8 +3,10 @@ import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import { fetchJson, fetchSmall } from '../ollama/client.ts';
 import { readPs, readTags } from '../ollama/lists.ts';
+import type { Dial } from '../security/pin.ts';
 import { type Knowledge, shortVersion } from './knowledge.ts';
 import type { ProbeFailure } from './probe-plan.ts';
+import { checkAllowed } from './rust-server.ts';
 import { readTold } from './told.ts';
 
 /** Limits of a probe, ms; see probe-plan.ts for what follows from them. */
@@ -12,35 +14,36 @@ export const CONNECT_MS = 1000;
 export const ANSWER_MS = 5000;
 
 /**
- * Asks the server at `url` for its version over a fresh connection, and takes what it tells into `knowledge`.
- * Rejects with the codes of `fetchSmall`, and with `OLLANA_UPSTREAM_FAILED` when it answers anything but 200.
+ * Asks a server for its version over a fresh connection, and takes what it tells into `knowledge`. Rejects with the
+ * codes of `fetchSmall` and of `checkAllowed`, and with `OLLANA_UPSTREAM_FAILED` when it answers anything but 200.
  */
 export async function look(
-  url: string,
+  { url, pin }: Dial,
   knowledge: Knowledge,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   const startedAt = clock.now();
   const limits = { connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS };
-  const answer = await fetchSmall(`${url}/api/version`, { clock, signal, ...limits });
+  const answer = await fetchSmall(`${url}/api/version`, { clock, signal, pin, ...limits });
   if (answer.status !== 200) {
     throw new OllanaError('OLLANA_UPSTREAM_FAILED', `it answers ${answer.status} to GET /api/version`);
   }
   knowledge.latencyMs = clock.now() - startedAt;
   knowledge.told = readTold(answer.headers);
   knowledge.version = versionIn(answer.body) ?? knowledge.version;
+  await checkAllowed({ url, pin }, { clock, signal, ...limits });
 }
 
-/** Reads the lists of the server at `url` into `knowledge`; one that cannot be read keeps its last rows. */
+/** Reads the lists of a server into `knowledge`; one that cannot be read keeps its last rows. */
 export async function readLists(
-  url: string,
+  { url, pin }: Dial,
   knowledge: Knowledge,
   clock: Clock,
   agent: Agent,
   signal: AbortSignal,
 ): Promise<void> {
-  const options = { clock, connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS, agent, signal };
+  const options = { clock, connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS, agent, signal, pin };
   const askedAt = clock.now();
   const { listsTold } = knowledge;
   const [tags, ps] = await Promise.allSettled([

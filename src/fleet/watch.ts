@@ -1,6 +1,7 @@
 import type { Agent } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
+import type { Pin } from '../security/pin.ts';
 import { FeedLink } from './feed-link.ts';
 import { emptyKnowledge, learnEvent } from './knowledge.ts';
 import { CONNECT_MS, failureKind, look, readLists } from './probe.ts';
@@ -10,6 +11,8 @@ import { type Attendance, Waiting } from './waiting.ts';
 export interface WatchOptions {
   /** The address to probe now; it can change between probes. */
   readonly url: () => string;
+  /** It is known by its certificate, at every address. */
+  readonly pin?: Pin | undefined;
   readonly clock: Clock;
   readonly agent: Agent;
   /** Whether this process stood still at some moment since then, on the clock. */
@@ -189,13 +192,13 @@ export class Watch implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const { clock, url, onPassed, stalledSince } = this.#options;
+    const { clock, url, pin, onPassed, stalledSince } = this.#options;
     const startedAt = clock.now();
     const at = url();
     const here = new AbortController();
     this.#endLook = () => here.abort();
     try {
-      await look(at, this.knowledge, clock, here.signal);
+      await look({ url: at, pin }, this.knowledge, clock, here.signal);
       this.#failures = 0;
       this.#doubtful = false;
       onPassed();
@@ -235,12 +238,12 @@ export class Watch implements Disposable {
   }
 
   async #readLists(): Promise<void> {
-    const { url, agent, clock } = this.#options;
+    const { url, pin, agent, clock } = this.#options;
     this.#listsWanted = false;
     this.#listsAt = clock.now();
     // Whoever asks meanwhile wants lists that are younger than the question.
     const asked = this.#readers.splice(0);
-    await readLists(url(), this.knowledge, clock, agent, this.#over.signal);
+    await readLists({ url: url(), pin }, this.knowledge, clock, agent, this.#over.signal);
     this.#options.onLists();
     for (const tell of asked) tell();
   }

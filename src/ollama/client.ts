@@ -1,7 +1,9 @@
 import http, { type IncomingHttpHeaders } from 'node:http';
 import https from 'node:https';
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
+import { type Pin, pinnedReason, pinnedTls, secureUrl } from '../security/pin.ts';
 
 export interface FetchOptions {
   readonly clock: Clock;
@@ -20,12 +22,16 @@ export interface FetchOptions {
   readonly body?: Buffer;
   /** Takes any certificate: to see who is there, never for what may be said to one host only. */
   readonly anyCertificate?: boolean;
+  /** Asks this server only, by TLS and over a fresh connection. */
+  readonly pin?: Pin | undefined;
 }
 
 export interface Fetched {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly contentType: string;
+  /** What the server has shown (DER); absent where it spoke without TLS. */
+  readonly certificate?: Buffer;
   readonly body: Buffer;
 }
 
@@ -43,18 +49,22 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched> {
   return new Promise((resolve, reject) => {
     let connected = false;
-    const secure = url.startsWith('https:');
-    const request = (secure ? https : http).request(url, {
-      agent: options.agent ?? false,
+    const { pin } = options;
+    const target = pin ? secureUrl(url) : url;
+    const secure = target.startsWith('https:');
+    const request = (secure ? https : http).request(target, {
+      agent: pin ? false : (options.agent ?? false),
       method: options.method ?? 'GET',
       headers: {
         accept: 'application/json',
         via: OWN_VIA,
         ...(options.body && { 'content-length': String(options.body.length) }),
         ...options.headers,
+        ...pin?.headers,
       },
       ...(options.signal && { signal: options.signal }),
       ...(options.anyCertificate && { rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }),
+      ...(pin && pinnedTls(pin)),
     });
     const stopDial = options.clock.after(options.connectTimeoutMs, () =>
       request.destroy(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
@@ -82,9 +92,11 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
     });
     request.on('error', (cause) => {
       const code = connected ? 'OLLANA_UPSTREAM_FAILED' : 'OLLANA_DIAL_FAILED';
-      settle(() => reject(new OllanaError(code, cause.message, { cause })));
+      const reason = pin ? pinnedReason(cause) : cause.message;
+      settle(() => reject(new OllanaError(code, reason, { cause })));
     });
     request.on('response', (response) => {
+      const certificate = certificateOf(response);
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -98,6 +110,7 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
             status: response.statusCode ?? 0,
             headers: response.headers,
             contentType: String(response.headers['content-type'] ?? ''),
+            ...(certificate && { certificate }),
             body: Buffer.concat(chunks),
           }),
         ),
@@ -108,6 +121,10 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
     });
     request.end(options.body);
   });
+}
+
+function certificateOf({ socket }: http.IncomingMessage): Buffer | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerCertificate().raw : undefined;
 }
 
 /** The JSON object in a 200 answer of `fetchSmall`; rejects with `OLLANA_UPSTREAM_FAILED` for anything else. */

@@ -3,6 +3,7 @@ import https from 'node:https';
 import { StringDecoder } from 'node:string_decoder';
 import type { Clock } from '../clock.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
+import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
 import { OWN_VIA } from './client.ts';
 
 /** What a server tells of a pull. */
@@ -13,9 +14,7 @@ export interface PullProgress {
   readonly total: number | undefined;
 }
 
-export interface PullOptions {
-  /** Base URL of the server. */
-  readonly url: string;
+export interface PullOptions extends Dial {
   readonly model: string;
   readonly clock: Clock;
   /** Limit for the TCP (and TLS) handshake, ms. */
@@ -35,10 +34,11 @@ const MAX_LINE = 64 * 1024;
  * when it cannot, when the connection breaks, or after an abort. There is no limit of time: who calls watches.
  */
 export function pullModel(options: PullOptions): Promise<void> {
-  const { url, model, clock, connectTimeoutMs, signal } = options;
+  const { url: named, pin, model, clock, connectTimeoutMs, signal } = options;
   const body = JSON.stringify({ model });
   return new Promise((resolve, reject) => {
     const failed = (reason: string) => reject(new OllanaError('OLLANA_UPSTREAM_FAILED', reason));
+    const url = pin ? secureUrl(named) : named;
     const request = (url.startsWith('https:') ? https : http).request(`${url}/api/pull`, {
       agent: false,
       method: 'POST',
@@ -46,7 +46,9 @@ export function pullModel(options: PullOptions): Promise<void> {
         'content-type': 'application/json',
         'content-length': String(Buffer.byteLength(body)),
         via: OWN_VIA,
+        ...pin?.headers,
       },
+      ...(pin && pinnedTls(pin)),
       signal,
     });
     const stopDial = clock.after(connectTimeoutMs, () =>

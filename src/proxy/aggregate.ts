@@ -125,7 +125,7 @@ export class Aggregator {
         // Only waited for in vain.
         if (isGone(server)) return { server, rows: known(server) ?? [] };
         try {
-          return { server, rows: read(await fetchJson(server.url + path, options)) };
+          return { server, rows: read(await fetchJson(server.url + path, { ...options, pin: server.pin })) };
         } catch {
           // Slow or gone: the probe judges it, the list goes on with what it last said.
           return { server, rows: known(server) ?? [] };

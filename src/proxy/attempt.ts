@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import { whyRefused } from '../fleet/rust-server.ts';
 import type { FailureCause } from '../fleet/verdict-rules.ts';
 import { readCounters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
@@ -77,6 +78,7 @@ export async function attempt(options: AttendedOptions, input: AttemptInput): Pr
   const { exchange, pick } = input;
   const dispatch = {
     url: pick.server.url,
+    pin: pick.server.pin,
     method: exchange.method,
     target: exchange.target,
     headers: input.headers,
@@ -130,6 +132,15 @@ async function answered(
   if (response.headers[ERROR_HEADER.toLowerCase()] === 'OLLANA_BUSY' && pick.seatHeaders.length > 0) {
     response.resume();
     return { type: 'busy', outcome: NOBODY };
+  }
+  const refused = whyRefused(pick.server, status, response.headers['content-type'] ?? '');
+  if (refused !== undefined) {
+    response.resume();
+    return {
+      type: 'elsewhere',
+      answer: undefined,
+      outcome: { type: 'failed', cause: 'dial', reason: refused },
+    };
   }
   const step = nextStep({ routeClass: route.class, method, stage: 'answered', status, replayable, listed });
   if (step === 'elsewhere') {

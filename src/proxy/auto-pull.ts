@@ -110,7 +110,7 @@ export class AutoPull {
   async #run(
     id: string,
     model: string,
-    { deviceId, url, name }: PoolServer,
+    { deviceId, url, pin, name }: PoolServer,
     over: AbortController,
   ): Promise<string | undefined> {
     const { router, clock, connectTimeoutMs, emit } = this.#options;
@@ -126,6 +126,7 @@ export class AutoPull {
     try {
       await pullModel({
         url,
+        pin,
         model,
         clock,
         connectTimeoutMs,

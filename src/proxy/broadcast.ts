@@ -38,10 +38,11 @@ export async function broadcast(
 ): Promise<void> {
   const { agent, clock, connectTimeoutMs, via, refresh } = options;
   const replies = await Promise.all(
-    servers.map(async ({ name, url, deviceId }): Promise<HolderReply> => {
+    servers.map(async ({ name, url, pin, deviceId }): Promise<HolderReply> => {
       try {
         const answer = await fetchSmall(url + exchange.target, {
           agent,
+          pin,
           clock,
           connectTimeoutMs,
           timeoutMs: LIMIT_MS,

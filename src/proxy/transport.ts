@@ -10,10 +10,11 @@ import { Readable } from 'node:stream';
 import util from 'node:util';
 import type Server from 'http-proxy';
 import type { Cancel, Clock } from '../clock.ts';
+import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
 import { restoreType } from './lost-type.ts';
 
 /** One request to one server. */
-export interface Dispatch {
+export interface Dispatch extends Dial {
   /** Base URL of the server; a path in it is put before `target`. */
   readonly url: string;
   readonly method: string;
@@ -96,8 +97,8 @@ export class Transport implements Disposable {
   readonly #secureAgent = new https.Agent(KEPT);
   // Not `keepAlive: false`: that says "Connection: close", and a server that answers before the end of an upload
   // would then close at once and lose its answer.
-  readonly #freshAgent = Object.assign(new http.Agent(KEPT), { keepSocketAlive: () => false });
-  readonly #freshSecureAgent = Object.assign(new https.Agent(KEPT), { keepSocketAlive: () => false });
+  readonly #freshAgent = fleeting(new http.Agent(KEPT));
+  readonly #freshSecureAgent = fleeting(new https.Agent(KEPT));
   readonly #proxy: Server;
   readonly #clock: Clock;
   readonly #connectTimeoutMs: number;
@@ -115,6 +116,7 @@ export class Transport implements Disposable {
     let request: ClientRequest | undefined;
     let connected = false;
     let killed: Error | undefined;
+    const url = dispatch.pin ? secureUrl(dispatch.url) : dispatch.url;
     let stopDial: Cancel = () => {};
     const destroy = (reason: Error) => {
       killed ??= reason;
@@ -129,7 +131,7 @@ export class Transport implements Disposable {
       const outgoing = new Outgoing(dispatch, {
         request: (made) => {
           request = made;
-          const base = new URL(dispatch.url);
+          const base = new URL(url);
           // http-proxy folds double slashes and re-encodes; the path is the client's, to the byte.
           if (!made.headersSent) made.path = base.pathname.replace(/\/$/, '') + dispatch.target;
           if (killed) return void made.destroy(killed);
@@ -162,7 +164,7 @@ export class Transport implements Disposable {
         outgoing as unknown as IncomingMessage,
         dispatch.client,
         {
-          target: targetOf(dispatch.url),
+          target: targetOf(url),
           agent: this.#agentFor(dispatch),
           selfHandleResponse: true,
           toProxy: true,
@@ -175,7 +177,9 @@ export class Transport implements Disposable {
     return { arrival, destroy };
   }
 
-  #agentFor({ url, fresh }: Dispatch): http.Agent {
+  #agentFor({ url, pin, fresh }: Dispatch): http.Agent {
+    // Old servers, which are few: a handshake for each request is cheaper than to know when to forget an agent.
+    if (pin) return fleeting(new https.Agent({ ...KEPT, ...pinnedTls(pin) }));
     if (url.startsWith('https:')) return fresh ? this.#freshSecureAgent : this.#secureAgent;
     return fresh ? this.#freshAgent : this.agent;
   }
@@ -186,6 +190,11 @@ export class Transport implements Disposable {
     this.#freshAgent.destroy();
     this.#freshSecureAgent.destroy();
   }
+}
+
+/** Has an agent keep no connection after its request. */
+function fleeting(agent: http.Agent): http.Agent {
+  return Object.assign(agent, { keepSocketAlive: () => false });
 }
 
 function targetOf(url: string): { protocol: string; host: string; hostname: string; port: string } {

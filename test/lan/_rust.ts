@@ -29,6 +29,8 @@ export interface RustOllana extends AsyncDisposable {
   readonly id: string;
   /** Has it trust another device, from its next start on. */
   allow(id: string): Promise<void>;
+  /** Has it trust a device no more, from its next start on. */
+  disable(id: string): Promise<void>;
   /** Client mode unless the host has an Ollama on 127.0.0.1:11434. Resolves when it has told its mode. */
   serve(): Promise<TestProcess>;
 }
@@ -50,6 +52,7 @@ export async function rustOn(host: LabHost): Promise<RustOllana> {
   return {
     id,
     allow: async (other) => void (await run('device', 'allow', other)),
+    disable: async (other) => void (await run('device', 'disable', other)),
     async serve() {
       const started = host.spawn(path, ['serve'], { env });
       await started.waitFor(/Running in (Server|Client) Mode/);

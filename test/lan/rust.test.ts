@@ -79,28 +79,65 @@ describe('the Rust ollana 0.6', () => {
     expect(friend.child.exitCode).toBe(null);
   }, 120_000);
 
-  test('as a server is seen by our client, which says why it is not used, and uses others', async () => {
+  test('as a server is used by our client once its owner allows the id that our client tells', async () => {
     await using lab = await createLab({ hosts: ['old', 'gpu', 'laptop'], defaultRoute: true });
     const [old, gpu, laptop] = [lab.host('old'), lab.host('gpu'), lab.host('laptop')];
-    for (const host of [old, gpu]) await simulatedOn(host, { models: [{ name: `of-${host.name}` }] });
+    for (const host of [old, gpu])
+      await simulatedOn(host, { models: [{ name: `of-${host.name}` }], answer: 'one two three' });
     await using rust = await rustOn(old);
     const theirs = await rust.serve();
     expect(theirs.output).toContain('Running in Server Mode');
     await using server = await serveOn(gpu);
     await using client = await clientOn(laptop);
     await untilListed(laptop, ['of-gpu']);
-    const found = await until(10_000, 'a reason', async () =>
-      (await statusOf(laptop)).servers.find(({ reason = '' }) => reason.includes('Rust')),
+    const reason = await until(10_000, 'a reason', async () => {
+      const { servers } = await statusOf(laptop);
+      return servers.map((one) => one.reason ?? '').find((text) => text.includes('Rust'));
+    });
+    const [, id = ''] = /ollana device allow ([0-9a-f]{64})`/.exec(reason) ?? [];
+    expect(reason).toBe(
+      `http://10.77.0.1:11435 is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed: type \`ollana device allow ${id}\` there and restart its ollana`,
     );
-    expect([found.verdict, found.reason]).toEqual([
-      'unreliable',
-      'http://10.77.0.1:11435 is an ollana 0.5 or 0.6 (Rust) that serves paired devices only; run this ollana there',
-    ]);
     const run = await laptop.http(`${LOCAL_FACE}/api/chat`, { body: { ...chat('of-gpu'), stream: false } });
     expect([run.status, run.headers['x-ollana-server']]).toEqual([200, 'gpu']);
+
+    await rust.allow(id);
+    await theirs.stop();
+    const friend = await rust.serve();
+    await untilListed(laptop, ['of-gpu', 'of-old'], 20_000);
+    const lines = await laptop.http(`${LOCAL_FACE}/api/chat`, { body: chat('of-old', 'x'.repeat(300_000)) });
+    expect([lines.status, lines.error, lines.headers['content-type']]).toEqual([
+      200,
+      undefined,
+      'application/x-ndjson',
+    ]);
+    expect(lines.headers['x-ollana-server']).toBe('10.77.0.1:11435');
+    const [first, last] = [lines.lines[0]!, lines.lines.at(-1)!];
+    expect(last.text).toContain('"done":true');
+    // A stream arrives as it is made, not when it is over.
+    expect(last.at - first.at).toBeGreaterThan(5);
+    const events = await laptop.http(`${LOCAL_FACE}/v1/chat/completions`, {
+      body: { ...chat('of-old'), stream: true },
+    });
+    expect([events.headers['content-type'], events.text]).toEqual([
+      'text/event-stream',
+      expect.stringContaining('data: [DONE]'),
+    ]);
+    const still = await laptop.http(`${LOCAL_FACE}/api/chat`, { body: { ...chat('of-old'), stream: false } });
+    expect(still.json()).toMatchObject({ done: true, message: { content: 'one two three' } });
+
+    // Its owner takes the word back.
+    await rust.disable(id);
+    await friend.stop();
+    const again = await rust.serve();
+    await until(20_000, 'the refusal to be told', async () =>
+      (await statusOf(laptop)).servers.some(
+        (one) => one.verdict === 'unreliable' && one.reason?.includes(`ollana device allow ${id}`),
+      ),
+    );
     for (const { process } of [client, server]) expect(process.child.exitCode).toBe(null);
-    expect(theirs.child.exitCode).toBe(null);
-  }, 60_000);
+    expect(again.child.exitCode).toBe(null);
+  }, 120_000);
 
   test('as a client lives on where both kinds of server are, and uses those of its own', async () => {
     await using lab = await createLab({ hosts: ['old', 'gpu', 'laptop'], defaultRoute: true });

@@ -1,0 +1,24 @@
+import type { Fetched } from '../ollama/client.ts';
+
+/** What answers of an ollana 0.1 to 0.6 have for a Content-Type: they pass no header on. */
+const LOST_TYPES: ReadonlySet<string> = new Set(['', 'application/octet-stream']);
+
+/** Whether an answer has lost its type, as all do that an ollana 0.1 to 0.6 passes on. Pure. */
+export function isFromOldOllana({ contentType }: Fetched): boolean {
+  return LOST_TYPES.has(contentType);
+}
+
+/** Whether a body is what Ollama answers when it is asked for its version. Pure. */
+export function hasVersion(body: Buffer): boolean {
+  return typeof parseObject(body)?.version === 'string';
+}
+
+/** The JSON object that a body holds; undefined if it holds anything else. Pure. */
+export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined; // Not JSON, so not what we asked for; the caller says so.
+  }
+}
