@@ -49,6 +49,26 @@ describe.each(FACES)('web pages of others, in $face', ({ of }) => {
     expect(posts(cluster)).toEqual([]);
   });
 
+  it.each([
+    { why: 'a rebound name', headers: { host: 'evil.example:11435' } },
+    { why: 'an address that is not ours', headers: { host: '100.64.0.9:11435' } },
+    { why: 'a foreign origin', headers: { origin: 'https://evil.example' } },
+  ])(
+    'are told no with 401 when they ask for leave for $why: clients of old end themselves on 403',
+    async ({ headers }) => {
+      await using cluster = await start();
+      const answer = await ask(of(cluster), '/ollana/api/authorize', '', { method: 'POST', headers });
+      expect(answer).toMatchObject({ status: 401, text: 'Device is not authorized', complete: true });
+      expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+      for (const path of ['/ollana/api/authorizes', '/ollana/api/authorize/x', '/api/version'])
+        expect(await ask(of(cluster), path, '', { method: 'POST', headers })).toMatchObject({
+          status: 403,
+          text: '',
+        });
+      expect(posts(cluster)).toEqual([]);
+    },
+  );
+
   it.each(['http://localhost:3000', 'https://127.0.0.1', 'app://obsidian.md', 'vscode-webview://abc'])(
     'are let in from %s, and told so',
     async (origin) => {

@@ -1,5 +1,6 @@
 import { WATCH_PATH } from '../fleet/feed-reader.ts';
 import { HELLO_PATH } from '../fleet/identify.ts';
+import { AUTHORIZE_PATH, REFUSED_TEXT } from '../fleet/rust-server.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson, answerText } from '../proxy/front.ts';
@@ -39,9 +40,8 @@ export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => bool
     } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response);
     else if (path === TICKETS_PATH && door && exchange.method === 'POST')
       door.answer(exchange.request, exchange.response, deviceOf(exchange.request));
-    else if (path === '/ollana/api/authorize' && mode === 'server')
-      answerJson(exchange, 200, { device_id: deviceId });
-    else if (path === '/ollana/api/authorize') answerText(exchange, 401, 'Device is not authorized');
+    else if (path === AUTHORIZE_PATH && mode === 'server') answerJson(exchange, 200, { device_id: deviceId });
+    else if (path === AUTHORIZE_PATH) answerText(exchange, 401, REFUSED_TEXT);
     else if (path === '/ollana/api/status' && exchange.fromHere) answerJson(exchange, 200, options.status());
     else if (path === '/ollana/api/models' && exchange.fromHere) answerJson(exchange, 200, options.models());
     else answerJson(exchange, 404, { error: `there is no ${path} here` });

@@ -5,12 +5,13 @@ import type { ShownIds } from '../security/shown-id.ts';
 import { hasVersion, isFromOldOllana, parseObject } from './answers.ts';
 
 /** Where an ollana 0.5 or 0.6 says whether the caller may use it. */
-const AUTHORIZE_PATH = '/ollana/api/authorize';
+export const AUTHORIZE_PATH = '/ollana/api/authorize';
 /** By which such a one knows its callers; every request carries it. */
 const ID_HEADER = 'X-Ollana-Device-Id';
 /** How it refuses those that its owner has not allowed (proxy.rs). Its Ollama's own answers never have this type. */
 const REFUSED_TYPE = 'text/plan';
-const REFUSED_TEXT = 'Device is not authorized';
+/** What it says then. */
+export const REFUSED_TEXT = 'Device is not authorized';
 
 export interface MeetOptions extends FetchOptions {
   /** Makes the id to show; absent: whoever must be shown one is not used. */

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import { unbracketed } from '../config/host.ts';
+import { AUTHORIZE_PATH, REFUSED_TEXT } from '../fleet/rust-server.ts';
+import { pathOf } from '../ollama/routes.ts';
 import { isAllowedHost, type OwnNames } from '../security/host-rules.ts';
 import { judgeOrigin, PREFLIGHT_HEADERS } from '../security/origin-rules.ts';
 import type { Exchange } from './exchange.ts';
@@ -14,7 +16,8 @@ export interface GuardOptions {
 /**
  * Keeps web pages of others out, by Ollama's own rules and before anything else: a foreign Origin (a page that
  * posts to localhost), then a foreign Host (a name rebound to this machine). Returns whether the request may go
- * on; otherwise it has been answered: 403 without a body, or 204 to a preflight.
+ * on; otherwise it has been answered: 403 without a body, or 204 to a preflight. Who asks whether he may use this
+ * server is told no with 401: clients of ollana 0.5 and 0.6 end themselves on any other refusal.
  */
 export function passGuard({ own, origins }: GuardOptions, exchange: Exchange): boolean {
   const { request, response } = exchange;
@@ -51,7 +54,15 @@ function isAddress(host: string): boolean {
 
 function refuse(exchange: Exchange, why: string): false {
   exchange.error = why;
-  exchange.response.writeHead(403, [...exchange.extraHeaders, 'Content-Length', '0']);
-  exchange.response.end();
+  const asksLeave = exchange.method === 'POST' && pathOf(exchange.target) === AUTHORIZE_PATH;
+  const [status, text] = asksLeave ? [401, REFUSED_TEXT] : [403, ''];
+  const type = asksLeave ? ['Content-Type', 'text/plain; charset=utf-8'] : [];
+  exchange.response.writeHead(status, [
+    ...exchange.extraHeaders,
+    ...type,
+    'Content-Length',
+    String(text.length),
+  ]);
+  exchange.response.end(text);
   return false;
 }
