@@ -130,6 +130,30 @@ describe('servers are found', () => {
     await until(2000, 'the servers', () => sightings.urls.length === 40);
   });
 
+  it('by Consul on its own port, which asks to be asked again at once and puts more beside than addresses', async () => {
+    const name = '_ollama._tcp.service.consul';
+    const hosts = ['gpu-1.node.dc1.consul', '0a000002.addr.dc1.consul'] as const;
+    const dns = await server(
+      zone({
+        [`SRV ${name}`]: {
+          answers: hosts.map((host) => srv(name, host, 11435, 1, 0)),
+          additionals: [
+            a(hosts[0], '10.0.0.1', 0),
+            { type: 'TXT', name: hosts[0], ttl: 0, data: 'consul-network-segment=' },
+            a(hosts[1], '10.0.0.2', 0),
+          ],
+        },
+      }),
+    );
+    const { sightings } = await follow([at(name, dns)]);
+    await until(2000, 'the servers', () => sightings.all.length >= 2);
+    expect([...sightings.urls].sort()).toEqual(['http://10.0.0.1:11435', 'http://10.0.0.2:11435']);
+    expect(dns.asked.map(({ type }) => type)).toEqual(['SRV']);
+    // Its "0 s" means a second here, and a claim that outlives some silence of the resolver.
+    await until(3000, 'the next question', () => dns.asked.length === 2);
+    expect(Math.min(...sightings.all.map(({ leaseMs }) => leaseMs))).toBeGreaterThanOrEqual(3000);
+  });
+
   it('over TCP where the server does not understand the question over UDP', async () => {
     const dns = await server(({ over, type, id }) => {
       if (over === 'udp') return Buffer.from([id >> 8, id & 255, 0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -24,7 +24,10 @@ export function firewallText({ discovery, http }: FirewallPorts): string {
 
 Where a firewall holds back what goes out, too: the same, outwards. Broadcast
 and mDNS end at a router, and guest Wi-Fi often keeps its clients apart ("client
-isolation"): name servers with --server there, or have them register.
+isolation"): name servers with --server there, have them register, or let DNS
+name them:
+  Consul      --discover dns:_ollama._tcp.service.consul@127.0.0.1:8600
+  Kubernetes  --discover dns:_ollama._tcp.SERVICE.NAMESPACE.svc.cluster.local
 If a server is found but does not answer, look at TCP ${http} on that server.
 
 ufw (Ubuntu, Debian)
