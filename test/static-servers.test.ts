@@ -129,6 +129,38 @@ test('a server file is followed: new lines are sightings, removed ones goodbyes'
   ]);
 });
 
+test('a server file that an editor empties before it writes it loses nothing; one that stays empty, all', async () => {
+  const { clock, file, source, seen } = follow();
+  await using _ = source;
+  await writeFile(file, 'gpu1:11435\n');
+  await source.start();
+  // Gives a look the time to end: that it changed nothing is not to be seen from outside.
+  const look = async () => {
+    clock.advance(1000);
+    for (let i = 0; i < 20; i += 1) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  await writeFile(file, '');
+  await look();
+  await look();
+  await writeFile(file, 'gpu1:11435\ngpu2:11435\n');
+  await look();
+  await until(2000, 'the new line', () => seen().length === 2);
+  expect(seen()[1]).toEqual(['http://gpu2:11435', undefined, Number.POSITIVE_INFINITY]);
+  // The two seconds begin anew.
+  await writeFile(file, '\n');
+  await look();
+  await look();
+  expect(seen()).toHaveLength(2);
+  await until(2000, 'the goodbyes', () => {
+    clock.advance(1000);
+    return seen().length === 4;
+  });
+  expect(seen().slice(2)).toEqual([
+    ['http://gpu1:11435', undefined, 0],
+    ['http://gpu2:11435', undefined, 0],
+  ]);
+});
+
 test('a server file that goes away is said once, and its servers stay until it is back', async () => {
   const { clock, file, source, seen, notices } = follow();
   await using _ = source;

@@ -17,17 +17,26 @@ export interface ServerFileOptions {
 /** Every file system has modification times; not every one (network, container mounts) tells of changes. */
 const POLL_MS = 1000;
 
+/**
+ * An empty file that was not empty is believed after this, ms: many an editor empties a file before it writes it, and
+ * the end of a line counts at once.
+ */
+const EMPTY_MS = 2000;
+
 /** A thousand lines are some 50 kB; what is larger is another file. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
  * The servers in a file, one `URL[=name]` a line. Followed: a new line is a sighting, a removed one a goodbye. While
- * the file cannot be read (an editor replaces it, a mount is away) its last content counts.
+ * the file cannot be read (an editor replaces it, a mount is away), or has been empty for less than 2 s, its last
+ * content counts.
  */
 export class ServerFile implements DiscoverySource {
   readonly #options: ServerFileOptions;
   #servers: ReadonlyMap<string, ServerAddress> = new Map();
   #version = '';
+  /** Since when it has been found empty, on the clock. */
+  #emptySince: number | undefined;
   #isLost = false;
   #busy = false;
   #started: Promise<void> | undefined;
@@ -82,7 +91,7 @@ export class ServerFile implements DiscoverySource {
   }
 
   #take(content: Content | undefined): void {
-    if (!content || this.#disposed) return;
+    if (!content || this.#disposed || this.#isBeingWritten(content)) return;
     this.#version = content.version;
     const { file, onNotice } = this.#options;
     const { servers, bad } = parseServerList(content.text);
@@ -94,6 +103,16 @@ export class ServerFile implements DiscoverySource {
       const known = before.get(server.url);
       if (!known || known.name !== server.name) this.#report(server, Number.POSITIVE_INFINITY);
     }
+  }
+
+  #isBeingWritten({ text }: Content): boolean {
+    const now = this.#options.clock.now();
+    if (text.trim() !== '' || this.#servers.size === 0) {
+      this.#emptySince = undefined;
+      return false;
+    }
+    this.#emptySince ??= now;
+    return now - this.#emptySince < EMPTY_MS;
   }
 
   #report({ url, name }: ServerAddress, leaseMs: number): void {
