@@ -180,8 +180,9 @@ export class Fleet implements Disposable {
         });
         this.#identifying.delete(url);
         if (signal.aborted) return;
+        const isTold = this.#registry.wasOurs(url);
         if (this.#registry.identified(address, identity)) this.#welcome(address, identity);
-        else if (identity.deviceId === this.#options.ownDeviceId) {
+        else if (identity.deviceId === this.#options.ownDeviceId && !isTold) {
           const reason = 'it is this ollana itself';
           this.#options.emit({ type: 'address-refused', url, reason, sources: [...address.claims.keys()] });
         }

@@ -27,6 +27,8 @@ export function isUsersWord(source: string): boolean {
 
 /** A claimed address beyond this many is ignored: a LAN has dozens, a flood of forged replies thousands. */
 const MAX_ADDRESSES = 1024;
+/** An address at which we have met ourselves is not asked again for so long, ms: it may become another machine's. */
+const OURS_FOR_MS = 60_000;
 
 /**
  * Membership: which addresses are claimed, by whom, until when, and which device each belongs to. It owns the
@@ -34,6 +36,8 @@ const MAX_ADDRESSES = 1024;
  */
 export class Registry {
   readonly #addresses = new Map<string, Address>();
+  /** Addresses that turned out to be our own, and when; the last of them. */
+  readonly #ours = new Map<string, number>();
   readonly #clock: Clock;
   readonly #ownDeviceId: string | undefined;
 
@@ -49,6 +53,9 @@ export class Registry {
   sight(sighting: Sighting): Address | undefined {
     if (sighting.deviceId !== undefined && sighting.deviceId === this.#ownDeviceId) return undefined;
     const now = this.#clock.now();
+    const isOurs = now - (this.#ours.get(sighting.url) ?? Number.NEGATIVE_INFINITY) < OURS_FOR_MS;
+    // Whoever names another device knows better.
+    if (isOurs && sighting.deviceId === undefined) return undefined;
     const known = this.#addresses.get(sighting.url);
     if (sighting.leaseMs <= 0) {
       const claim = known?.claims.get(sighting.source);
@@ -71,10 +78,22 @@ export class Registry {
     return address;
   }
 
-  /** Notes who lives at an address; an address of our own is forgotten. Returns whether it is still wanted. */
+  /** Whether we have met ourselves at an address before. */
+  wasOurs(url: string): boolean {
+    return this.#ours.has(url);
+  }
+
+  /**
+   * Notes who lives at an address; an address of our own is forgotten, and for a minute not taken in. Returns whether
+   * it is still wanted.
+   */
   identified(address: Address, identity: Identity): boolean {
     if (identity.deviceId === this.#ownDeviceId) {
       this.#addresses.delete(address.url);
+      this.#ours.delete(address.url);
+      this.#ours.set(address.url, this.#clock.now());
+      const [oldest = ''] = this.#ours.keys();
+      if (this.#ours.size > MAX_ADDRESSES) this.#ours.delete(oldest);
       return false;
     }
     address.identity = identity;
