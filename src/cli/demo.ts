@@ -38,10 +38,11 @@ export async function runDemo(config: ClientConfig, log: Log): Promise<number> {
       forget = writeState(config.dataDir, { pid: process.pid, url: client.url, mode: 'client', startedAt });
     const ended = untilTold(client, log);
     fleet = await startDemoFleet(config, log);
-    say(`Asking the network for servers (UDP ${config.discoveryPort}) ...`);
+    const ways = waysOf(config);
+    if (ways.length > 0) say(`Asking the network for servers (${ways.join(', ')}) ...`);
     const shown = new Map<string, string>();
-    await showServers(client, shown, FOUND_WITHIN_MS, fleet.servers.length);
-    if (shown.size < fleet.servers.length) sayNotFound(config);
+    await showServers(client, shown, ways.length > 0 ? FOUND_WITHIN_MS : 0, fleet.servers.length);
+    if (shown.size < fleet.servers.length) sayNotFound(config, fleet.servers);
     else await sample(client);
     sayHowTo(client.url);
     void keepShowing(client, shown, over.signal);
@@ -125,12 +126,21 @@ async function sample(client: Daemon): Promise<void> {
   }
 }
 
-function sayNotFound({ udp, discoveryPort }: ClientConfig): void {
+/** How servers are looked for that nobody names. */
+function waysOf({ udp, mdns, discoveryPort }: ClientConfig): readonly string[] {
+  return [...(udp ? [`UDP ${discoveryPort}`] : []), ...(mdns ? ['mDNS'] : [])];
+}
+
+function sayNotFound(config: ClientConfig, servers: readonly Daemon[]): void {
+  const ways = waysOf(config);
+  const only = config.interfaces.length > 0 ? `, or does --interface leave loopback out` : '';
   say(
-    udp
-      ? `  The simulated servers were not found: does a firewall drop UDP ${discoveryPort} on loopback?`
-      : '  Discovery by UDP is switched off (--no-udp), so the simulated servers are not found.',
+    ways.length > 0
+      ? `  Not all simulated servers were found: does a firewall drop ${ways.join(' and ')} on loopback${only}?`
+      : '  Discovery is switched off (--no-udp, --no-mdns), so the simulated servers are not found.',
   );
+  say('  They are used when they are named, in another terminal:');
+  for (const { url } of servers) say(`    ollana add ${url}`);
 }
 
 function sayHowTo(url: string): void {
