@@ -11,6 +11,7 @@ import { call } from './_api.ts';
 import { clientConfig, commonConfig, deadUrl, fasterClock, startCluster, TestLog } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until, within } from './_deadline.ts';
+import { a, nameServer, srv } from './_dns.ts';
 import { fleetOf } from './_fleet.ts';
 
 /** A client-mode daemon without servers, and an Ollama that it has not been told of. */
@@ -215,6 +216,31 @@ describe('DELETE /servers/NAME', () => {
 });
 
 describe('POST /sync_servers', () => {
+  it.each([false, true])('asks for servers anew, in server mode as in client mode (%j)', async (serve) => {
+    const name = '_ollama._tcp.gpu.example';
+    const other = await startSimulatedOllama({ models: [{ name: 'far' }], label: 'far' });
+    let records = [srv(name, 'gpu1.example', 9, 0, 86_400)];
+    await using dns = await nameServer(({ type }) =>
+      type === 'SRV'
+        ? { answers: records, additionals: [a('gpu1.example', '127.0.0.1', 86_400)] }
+        : { code: 3 },
+    );
+    const discover = [`dns:${name}@127.0.0.1:${dns.port}`];
+    await using cluster = await startCluster(
+      serve ? { serve, server: { discover } } : { client: { discover } },
+    );
+    await using _ = other;
+    const { url } = serve ? cluster.servers[0]! : cluster;
+    await until(2000, 'the first answer', () => dns.asked.length > 0);
+    records = [srv(name, 'gpu1.example', Number(new URL(other.url).port), 0, 86_400)];
+    // A name is asked for once a second at most.
+    await until(3000, 'the new record to be read', async () => {
+      expect((await call(url, '/sync_servers', { method: 'POST' })).status).toBe(200);
+      const { json } = await call(url, '/status', { method: 'GET' });
+      return (json as { servers: { url: string }[] }).servers.some((one) => one.url === other.url);
+    });
+  });
+
   it('answers when every list has been read again', async () => {
     await using cluster = await startCluster({ ollamas: [{}, {}] });
     cluster.ollamas[1]!.models.add({ name: 'brand-new' });

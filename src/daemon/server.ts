@@ -3,6 +3,7 @@ import { VERSION } from '../config/version.ts';
 import { DEFAULTS, type ServerConfig } from '../config.ts';
 import { BeaconServer } from '../discovery/beacon-server.ts';
 import { MdnsAdvertiser } from '../discovery/mdns-advertiser.ts';
+import type { DiscoverySource } from '../discovery/sighting.ts';
 import { OllanaError } from '../errors.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
 import { toldHeaders } from '../fleet/told.ts';
@@ -41,6 +42,7 @@ export async function startServer(
   const manage = config.allow.has('manage');
   const memory = new FreeMemory(clock);
   const feed = new Feed({ clock });
+  const others: DiscoverySource[] = [];
   const parallel = new OllamaParallel({ url: ollama, given: config.parallel, clock });
   const core = await startCore({
     config,
@@ -49,7 +51,9 @@ export async function startServer(
     exposure: { manage, howToManage: 'its owner can allow it with `ollana serve --allow manage`' },
     feed,
     holdMs: HOLD_MS,
-    seek: () => {},
+    seek: () => {
+      for (const source of others) source.refresh();
+    },
     policy: 'fastest',
     slots: (model, facts) =>
       slotsIfKnown(facts && isAway(facts) ? undefined : parallel.known(), kindOf(model, facts)),
@@ -137,7 +141,7 @@ export async function startServer(
     if (up) void parallel.cameBack(server?.version).then(() => core.choosing.desks.review());
   });
   try {
-    const others = sourcesOf({ config, clock, onSighting: fleet.sight, onNotice, ownDeviceId: deviceId });
+    others.push(...sourcesOf({ config, clock, onSighting: fleet.sight, onNotice, ownDeviceId: deviceId }));
     sources.push(...others);
     for (const announcer of announcers) await announcer.start();
     for (const source of others) await source.start();
