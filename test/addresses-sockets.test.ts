@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
+import { loadOf } from './_chaos-fleet.ts';
 import { startLink } from './_chaos-link.ts';
 import { startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
@@ -148,6 +149,51 @@ it('the faster of two addresses is used, and the other one when that has become 
   fast.delayMs = 15;
   await until(10_000, 'the change', async () => (await rowsOf(before.url))[0]?.url === slow.url);
   expect((await ask(before, '/api/chat', SHORT)).status).toBe(200);
+}, 30_000);
+
+it('a faster address is not taken to while a request waits, which keeps its place, and is after that', async () => {
+  await using cluster = await startCluster({
+    serve: true,
+    ollamas: [{ models: [MODEL], answer: 'word '.repeat(200) }],
+    loaded: ['m'],
+    server: { parallel: 1 },
+  });
+  const port = portOf(cluster.servers[0]?.url);
+  await using one = await startSlowLink(port);
+  await using other = await startSlowLink(port, 15);
+  await using before = await startCluster({ ollamas: [], servers: [one.url, other.url], clock: hasty });
+  await until(5000, 'the faster one', async () => (await rowsOf(before.url))[0]?.url === one.url);
+  // Probes are over in no time: what stays is the stream by which the server tells of its queue.
+  const since = new Map<unknown, number>();
+  await until(5000, 'the stream', () =>
+    [...one.sockets].some((socket) => {
+      since.set(socket, since.get(socket) ?? performance.now());
+      return socket.bytesWritten > 500 && performance.now() - (since.get(socket) ?? 0) > 250;
+    }),
+  );
+  // One runs, and the laptop's request waits before that of another one.
+  const long = chat('m', 'q', { stream: false, options: { num_predict: 160 } });
+  const running = ask(cluster.servers[0]!, '/api/chat', long);
+  const { url } = cluster.servers[0]!;
+  await until(2000, 'the first to run', async () => (await loadOf(url))?.active === 1);
+  const ours = ask(before, '/api/chat', SHORT);
+  await until(2000, 'a place in the queue', async () => (await loadOf(url))?.queued === 1);
+  one.delayMs = 15;
+  other.delayMs = 0;
+  await using seen = follow(before.url);
+  const measured = one.taken;
+  await until(5000, 'three measurements', () => one.taken >= measured + 20);
+  const theirs = ask(cluster.servers[0]!, '/api/chat', SHORT);
+  await until(2000, 'another one behind it', async () => (await loadOf(url))?.queued === 2);
+  expect([...new Set(seen.urls)]).toEqual([one.url]);
+  const order: string[] = [];
+  await Promise.all([
+    running.then(() => order.push('running')),
+    ours.then(({ status }) => order.push(`ours ${status}`)),
+    theirs.then(() => order.push('theirs')),
+  ]);
+  expect(order).toEqual(['running', 'ours 200', 'theirs']);
+  await until(5000, 'the faster one', () => seen.urls.at(-1) === other.url);
 }, 30_000);
 
 it('equal addresses do not take turns', async () => {

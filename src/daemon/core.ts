@@ -81,9 +81,10 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     agent: transport.agent,
     connectTimeoutMs: config.connectTimeoutMs,
     shownIds: shownIds(config.dataDir),
+    isWaitedFor: (id) => choosing.desks.isWaitedFor(id),
     emit: narrateFleet(log),
   });
-  const choosing = await startChoosing({
+  const choosing: Choosing = await startChoosing({
     keepsQueue: config.mode === 'server',
     clock,
     fleet,

@@ -59,6 +59,12 @@ export class Desks implements Disposable {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Whether requests of this process wait in a server's own queue. */
+  isWaitedFor(deviceId: string): boolean {
+    const desk = this.#desks.get(deviceId);
+    return desk instanceof RemoteDesk && desk.waiting > 0;
+  }
+
   /** Lets in whoever can run now: what is known of an Ollama's slots has changed. */
   review(): void {
     for (const desk of this.#desks.values()) if (desk instanceof LocalDesk) desk.review();

@@ -21,6 +21,8 @@ export interface FleetOptions {
   readonly connectTimeoutMs: number;
   /** See `MeetOptions.shownIds`. */
   readonly shownIds?: ShownIds | undefined;
+  /** Whether requests of ours wait in the queue of a server, which a change of address would cost their places. */
+  readonly isWaitedFor?: (deviceId: string) => boolean;
   readonly emit: (event: FleetEvent) => void;
 }
 
@@ -207,13 +209,14 @@ export class Fleet implements Disposable {
       known.watch.refresh();
       return;
     }
-    const { clock, agent, emit } = this.#options;
+    const { clock, agent, emit, isWaitedFor } = this.#options;
     const member = new Member({
       identity,
       address,
       clock,
       agent,
       stalledSince: (ms) => this.#doubt.stalledSince(ms),
+      isWaitedFor: () => isWaitedFor?.(identity.deviceId) ?? false,
       onVerdict: ({ verdict }) => {
         const { deviceId, name, url } = member.facts();
         emit({ type: 'verdict-changed', deviceId, name, url, verdict });

@@ -16,6 +16,8 @@ export interface MemberOptions {
   readonly agent: Agent;
   /** See `SelfDoubt.stalledSince`. */
   readonly stalledSince: (ms: number) => boolean;
+  /** See `PathsOptions.isWaitedFor`. */
+  readonly isWaitedFor?: (() => boolean) | undefined;
   readonly onVerdict: (member: Member) => void;
   /** Anything else that a decision could see has changed. */
   readonly onChange: () => void;
@@ -40,7 +42,7 @@ export class Member implements Disposable {
   readonly #keys = new WeakMap<object, ReadonlySet<string>>();
 
   constructor(options: MemberOptions) {
-    const { identity, address, clock, agent, stalledSince, onStranger } = options;
+    const { identity, address, clock, agent, stalledSince, isWaitedFor, onStranger } = options;
     this.#options = options;
     this.deviceId = identity.deviceId;
     this.#verdict = { state: 'reliable', sinceMs: clock.wall() };
@@ -51,6 +53,7 @@ export class Member implements Disposable {
       first: address,
       clock,
       stalledSince,
+      isWaitedFor,
       onMoved: () => {
         this.watch.moved();
         this.#changed();

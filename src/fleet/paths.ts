@@ -16,6 +16,8 @@ export interface PathsOptions {
   readonly clock: Clock;
   /** See `SelfDoubt.stalledSince`. */
   readonly stalledSince: (ms: number) => boolean;
+  /** Requests of ours wait in the server's queue: they are known there by the address they came by. */
+  readonly isWaitedFor?: (() => boolean) | undefined;
   /** Another address is in use. */
   readonly onMoved: () => void;
   /** Nobody hears us any more at an address that is not in use now: what is under way there is lost. */
@@ -30,6 +32,11 @@ const MAX_PATHS = 8;
 const MEASURE_EVERY_MS = 60_000;
 /** A server is given up, ms, after its address in use is, if no other answers meanwhile. */
 const RESCUE_MS = 2000;
+/**
+ * A move for speed alone is put off while requests wait, whose places it would cost, ms: as long as requests wait at
+ * most, as a rule. Where somebody always waits it comes then.
+ */
+const STAY_MS = 600_000;
 
 /** The addresses of one server, and which of them is in use. A single one is looked at by nobody but the watch. */
 export class Paths implements Disposable {
@@ -45,6 +52,8 @@ export class Paths implements Disposable {
   /** Something changed while they were measured. */
   #again = false;
   #rescuing: Promise<boolean> | undefined;
+  /** Since when a move has been put off, on the clock. */
+  #stayingSince: number | undefined;
 
   constructor(options: PathsOptions) {
     this.#options = options;
@@ -129,10 +138,24 @@ export class Paths implements Disposable {
     void Promise.all([...this.#paths.values()].map((path) => path.measure())).then(() => {
       this.#measuring = false;
       if (this.#over.signal.aborted) return;
-      this.#moveTo(bestAddress(this.#url, this.#known()));
+      const best = bestAddress(this.#url, this.#known());
+      if (!this.#mustStay(best)) this.#moveTo(best);
       if (this.#again) this.measure();
       else this.#stopTimer = this.#options.clock.after(MEASURE_EVERY_MS, () => this.measure());
     });
+  }
+
+  /** Whether another address would only be faster, and is not worth the places of those that wait. */
+  #mustStay(best: string | undefined): boolean {
+    const now = this.#paths.get(this.#url)?.known();
+    const isGood = now !== undefined && !now.failed && now.rttMs !== undefined;
+    if (best === this.#url || !isGood || !this.#options.isWaitedFor?.()) {
+      this.#stayingSince = undefined;
+      return false;
+    }
+    const time = this.#options.clock.now();
+    this.#stayingSince ??= time;
+    return time - this.#stayingSince < STAY_MS;
   }
 
   /**

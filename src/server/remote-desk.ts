@@ -43,6 +43,11 @@ export class RemoteDesk implements Desk {
     return this.#options.url;
   }
 
+  /** Places of ours that wait there. */
+  get waiting(): number {
+    return this.#open.size;
+  }
+
   load(): ServerLoad | undefined {
     const told = this.#options.load();
     this.#forgetOld();
