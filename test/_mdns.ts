@@ -100,7 +100,8 @@ export function info(cidr: string, scopeid = 0): NetworkInterfaceInfo {
   const common = { address, cidr, mac: '00:00:00:00:00:00' };
   const internal = address.startsWith('127.') || address === '::1';
   if (address.includes(':')) return { ...common, internal, family: 'IPv6', netmask: '', scopeid };
-  const mask = (0xffffffff << (32 - Number(bits))) >>> 0;
+  // A shift by 32 is none.
+  const mask = Number(bits) === 0 ? 0 : (0xffffffff << (32 - Number(bits))) >>> 0;
   const netmask = [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
   return { ...common, internal, family: 'IPv4', netmask };
 }

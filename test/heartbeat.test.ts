@@ -17,26 +17,19 @@ import { ManualClock, Sightings } from './_beacon.ts';
 import { clientConfig, commonConfig, listenOn, TestLog } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
+import { info } from './_mdns.ts';
 import { skipBecause } from './_skip.ts';
 
-const link = (address: string, cidr: string, internal = false) => ({
-  address,
-  cidr,
-  internal,
-  netmask: '255.255.255.0',
-  mac: '00:00:00:00:00:00',
-  ...(address.includes(':') ? { family: 'IPv6' as const, scopeid: 0 } : { family: 'IPv4' as const }),
-});
 const LAN: Interfaces = {
-  lo: [link('127.0.0.1', '127.0.0.1/8', true), link('::1', '::1/128', true)],
+  lo: [info('127.0.0.1/8'), info('::1/128')],
   eth0: [
-    link('169.254.7.7', '169.254.7.7/16'),
-    link('192.168.1.5', '192.168.1.5/24'),
-    link('fe80::5', 'fe80::5/64'),
-    link('2001:db8:1::5', '2001:db8:1::5/64'),
-    link('fd00:ec2::5', 'fd00:ec2::5/64'),
+    info('169.254.7.7/16'),
+    info('192.168.1.5/24'),
+    info('fe80::5/64'),
+    info('2001:db8:1::5/64'),
+    info('fd00:ec2::5/64'),
   ],
-  tunnel: [link('10.8.0.2', '10.8.0.2/0')],
+  tunnel: [info('10.8.0.2/0'), info('fd99::2/0')],
 };
 
 describe('an address that a peer names', () => {
@@ -48,7 +41,7 @@ describe('an address that a peer names', () => {
     ...['127.0.0.1', '127.9.9.9', '0.0.0.0', '::1', '::', '::ffff:192.168.1.7', '::192.168.1.7'],
     ...['169.254.169.254', '169.254.7.8', 'fd00:ec2::254', 'fe80::7', 'fe80::7%eth0'],
     ...['224.0.0.1', '255.255.255.255', 'ff02::1', '64:ff9b::c0a8:107', '2002:c0a8:107::1'],
-    ...['192.168.2.7', '8.8.8.8', '10.9.9.9', '2001:db8:2::7'],
+    ...['192.168.2.7', '8.8.8.8', '10.9.9.9', '2001:db8:2::7', '192.168.1.0', '192.168.1.255'],
     ...[
       '192.168.1.5',
       '2001:db8:1::5',
@@ -352,7 +345,7 @@ describe('the sender', () => {
     expect(bodies).toHaveLength(1);
     clock.advance(1000);
     await count(2);
-    interfaces = { eth0: [link('192.168.1.55', '192.168.1.55/24')] };
+    interfaces = { eth0: [info('192.168.1.55/24')] };
     clock.advance(1000);
     await count(3);
     expect(bodies[2]).toMatchObject({ ipv4: '192.168.1.55', ipv6: null });

@@ -66,6 +66,11 @@ test('an interface that has no address for a URL is left alone; a host of many i
   expect(new Neighbourhood(many, []).places).toHaveLength(16);
 });
 
+test('a tunnel that claims the whole world is no network', () => {
+  const tunnel = new Neighbourhood({ ...HOME, tun0: [info('10.8.0.2/0'), info('fd99::2/0')] }, []);
+  for (const address of ['8.8.8.8', '2001:db8::1']) expect(tunnel.interfaceTo(address)).toBe(undefined);
+});
+
 test('Windows numbers its zones', () => {
   const windows = new Neighbourhood({ Ethernet: [info('10.0.0.5/24'), info('fe80::5/64', 12)] }, [], 'win32');
   expect(windows.places[1]).toEqual({ interface: 'Ethernet', family: 'IPv6', address: '::%12' });

@@ -76,7 +76,8 @@ export function onLink(address: string, links: readonly Link[]): boolean {
 function linkOf(name: string, info: NetworkInterfaceInfo): Link | undefined {
   const { address, netmask, internal } = info;
   const prefix = prefixOf(netmask);
-  if (info.family !== 'IPv4' || prefix === undefined || toNumber(address) === undefined) return undefined;
+  // A prefix of 0 is a tunnel that claims the whole world.
+  if (info.family !== 'IPv4' || !prefix || toNumber(address) === undefined) return undefined;
   if (internal && !address.startsWith('127.')) return undefined;
   return { interface: name, address, prefix, broadcast: broadcastAddress(address, netmask), internal };
 }

@@ -47,7 +47,8 @@ export class Neighbourhood {
       if (only.length > 0 && !only.includes(name)) continue;
       for (const { family, address, cidr, scopeid, internal } of infos) {
         const prefix = Number(cidr?.split('/')[1]);
-        if (family !== 'IPv6' || !Number.isInteger(prefix) || MAPPED.test(address)) continue;
+        // A prefix of 0 is a tunnel that claims the whole world.
+        if (family !== 'IPv6' || !(prefix > 0) || MAPPED.test(address)) continue;
         if (LINK_LOCAL.test(address)) {
           if (!internal) zones.push([name, platform === 'win32' ? String(scopeid) : name]);
           continue;

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { Interfaces } from './interfaces.ts';
+import { Neighbourhood } from './mdns-near.ts';
 
 /** An address of a connection: with its IPv4 form where it is one mapped into IPv6. Pure. */
 export function plainAddress(address: string): string {
@@ -33,25 +34,16 @@ NEVER.ipv6.addSubnet('ff00::', 8, 'ipv6');
 NEVER.ipv6.addAddress('fd00:ec2::254', 'ipv6');
 
 /**
- * Whether an address that a peer names is another machine on a network of ours: only there may it send us. Anything
- * else, and any text that is no address, is not. Pure.
+ * Whether an address that a peer names is another machine on a network of ours (all of them, whatever discovery may
+ * use): only there may it send us. Anything else, and any text that is no address, is not. Pure.
  */
 export function isNeighbour(address: string, interfaces: Interfaces): boolean {
   const family = isIP(address);
   if (family === 0 || address.includes('%')) return false;
   const kind = family === 6 ? 'ipv6' : 'ipv4';
   if (NEVER[kind].check(address, kind)) return false;
-  const infos = Object.values(interfaces).flatMap((list) => list ?? []);
-  const own = new BlockList();
-  const near = new BlockList();
-  for (const info of infos) {
-    const its = info.family === 'IPv6' ? 'ipv6' : 'ipv4';
-    own.addAddress(info.address, its);
-    const bits = Number(info.cidr?.split('/')[1] ?? Number.NaN);
-    // A prefix of 0 is a tunnel that claims the whole world.
-    if (!info.internal && bits > 0) near.addSubnet(info.address, bits, its);
-  }
-  return near.check(address, kind) && !own.check(address, kind);
+  const near = new Neighbourhood(interfaces, []);
+  return near.interfaceTo(address) !== undefined && !near.isHere(address);
 }
 
 /**
