@@ -1,9 +1,10 @@
-import { type Clock, sleep } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { isOwnApp } from '../proxy/own-app.ts';
 import { judgeOrigin } from '../security/origin-rules.ts';
+import { readSmallBody } from '../server/small-body.ts';
 
 /** Whoever needs longer for some lines is not sending them, ms. */
 const BODY_LIMIT_MS = 10_000;
@@ -50,32 +51,11 @@ export async function readJson(
   if (headers['content-encoding'] !== undefined) throw bad('send JSON that is not compressed', 415);
   const over = () => bad(`the body is over ${maxBytes} bytes`, 413);
   if (declared > maxBytes) throw endingWith(exchange, over());
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const timer = new AbortController();
-  const whole = new Promise<void>((resolve, reject) => {
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > maxBytes) reject(over());
-      else chunks.push(chunk);
-    });
-    request.once('end', resolve);
-    request.once('close', () => reject(bad('the request broke off', 400)));
-    request.once('error', reject);
-  });
-  const late = sleep(clock, BODY_LIMIT_MS, timer.signal).then(() => {
-    if (!timer.signal.aborted) throw bad('the body did not come', 408);
-  });
-  try {
-    await Promise.race([whole, late]);
-  } catch (error) {
-    throw endingWith(exchange, error);
-  } finally {
-    timer.abort();
-    // Whichever of them comes second is of no interest.
-    for (const one of [whole, late]) one.catch(() => {});
-  }
-  return objectIn(Buffer.concat(chunks).toString('utf8'));
+  const body = await readSmallBody(request, { clock, maxBytes, limitMs: BODY_LIMIT_MS });
+  if (body === 'over') throw endingWith(exchange, over());
+  if (body === 'late') throw endingWith(exchange, bad('the body did not come', 408));
+  if (body === 'broken') throw endingWith(exchange, bad('the request broke off', 400));
+  return objectIn(body.toString('utf8'));
 }
 
 /** The rest of the body is not waited for: the connection ends with the answer. */

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Desk, Job, Seat } from '../routing/desk.ts';
+import { readSmallBody } from './small-body.ts';
 import { MAX_TICKET_BYTES, readTicket } from './ticket-wire.ts';
 
 /** A seat that nobody claims is given to the next one after this, ms: a laptop may have gone to sleep. */
@@ -41,40 +42,35 @@ export class TicketDoor {
 
   /** Answers `POST /ollana/api/tickets`; `device` is who shares a turn in the queue. Never throws. */
   answer(request: IncomingMessage, response: ServerResponse, device: string): void {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const stop = this.#options.clock.after(BODY_LIMIT_MS, () => response.destroy());
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > MAX_TICKET_BYTES) response.destroy();
-      else chunks.push(chunk);
-    });
-    request.once('close', stop);
-    request.once('end', () => {
-      const job = readTicket(Buffer.concat(chunks), device);
-      const desk = this.#options.desk();
-      if (!job)
-        return refuse(
-          response,
-          'OLLANA_BAD_REQUEST',
-          'this is no ticket: a JSON object with a model was expected',
-        );
-      if (!desk) return refuse(response, 'OLLANA_NO_SERVER', 'Ollama is away');
-      if (response.destroyed) return;
-      let giveBack: Cancel | undefined;
-      const ticket = desk.open(job, {
-        onSeat: (seat) => {
-          giveBack = this.#grant(seat, job, response);
-        },
-        onQueued: (aheadMs) => tell(response, { aheadMs: Math.round(aheadMs) }),
-        onLost: () => response.destroy(),
-        onRefused: (reason) => refuse(response, 'OLLANA_QUEUE_FULL', reason),
-      });
-      response.once('close', () => {
-        ticket.close();
-        giveBack?.();
-      });
-    });
+    const { clock } = this.#options;
+    void readSmallBody(request, { clock, maxBytes: MAX_TICKET_BYTES, limitMs: BODY_LIMIT_MS }).then(
+      (body) => {
+        if (typeof body === 'string') return void response.destroy();
+        const job = readTicket(body, device);
+        const desk = this.#options.desk();
+        if (!job)
+          return refuse(
+            response,
+            'OLLANA_BAD_REQUEST',
+            'this is no ticket: a JSON object with a model was expected',
+          );
+        if (!desk) return refuse(response, 'OLLANA_NO_SERVER', 'Ollama is away');
+        if (response.destroyed) return;
+        let giveBack: Cancel | undefined;
+        const ticket = desk.open(job, {
+          onSeat: (seat) => {
+            giveBack = this.#grant(seat, job, response);
+          },
+          onQueued: (aheadMs) => tell(response, { aheadMs: Math.round(aheadMs) }),
+          onLost: () => response.destroy(),
+          onRefused: (reason) => refuse(response, 'OLLANA_QUEUE_FULL', reason),
+        });
+        response.once('close', () => {
+          ticket.close();
+          giveBack?.();
+        });
+      },
+    );
   }
 
   /** The seat that a grant stands for, once; undefined when it has lapsed, is somebody else's or for another model. */
