@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { statusTable } from '../src/cli/status-table.ts';
 import { systemClock } from '../src/clock.ts';
+import { lookAt } from '../src/daemon/look-at.ts';
 import { identify } from '../src/fleet/identify.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { listenOn, startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { type RustServerOptions, startRustServer } from './_rust-server.ts';
-import { ask, chat, linesOf } from './_simulate-client.ts';
+import { ask, chat, linesOf, send } from './_simulate-client.ts';
 
 const LIMITS = { clock: systemClock, connectTimeoutMs: 1000, timeoutMs: 5000 };
 
@@ -126,6 +128,24 @@ describe('a server of the Rust ollana 0.4, which speaks TLS', () => {
     expect(names.filter((name) => name.startsWith('x-ollana'))).toEqual([]);
   });
 
+  it('that breaks off in mid-answer is told of in the stream; a client that leaves ends it there', async () => {
+    await using started = await start({ generation: 2 });
+    await untilKnown(started);
+    const { behind, cluster } = started;
+    behind.faults.set({ kind: 'cut', afterLines: 2 });
+    const cut = await ask(cluster, '/api/chat', chat('old', 'hi'));
+    expect(cut.complete).toBe(false);
+    expect(linesOf(cut.text).at(-1)).toEqual({ error: expect.stringContaining('rust broke off') });
+    behind.faults.clear();
+    const sent = send(cluster, '/api/chat', chat('old', 'leave '.repeat(50)));
+    await sent.started;
+    sent.request.destroy();
+    await until(2000, 'it to end', () => {
+      const [, left] = behind.seen.filter(({ path }) => path === '/api/chat');
+      return left?.abortedAt !== undefined;
+    });
+  });
+
   it('takes a body of 300 kB and a request that goes to every holder', async () => {
     await using started = await start({ generation: 2 });
     await untilKnown(started);
@@ -158,11 +178,13 @@ describe('a server of the Rust ollana 0.5 or 0.6, which serves devices that its 
     expect(seen(started)).toMatchObject({
       verdict: 'unreliable',
       models: [],
-      reason: `${rust.url} is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed: type \`ollana device allow ${id}\` there and restart its ollana`,
+      reason: `type \`ollana device allow ${id}\` on that machine and restart its ollana: ${rust.url} is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed`,
     });
     expect((await ask(cluster, '/api/chat', chat('simulated', 'hi'))).status).toBe(200);
     expect(new Set(rust.asked.map(({ line }) => line))).toEqual(new Set(['POST /ollana/api/authorize']));
     expect([...shownIds(started)]).toEqual([id]);
+    const table = statusTable(cluster.client.status());
+    expect(table.replace(/\n/g, ' ')).toContain(`ollana device allow ${id}`);
   });
 
   it('is used as soon as it is allowed, with the id in every request', async () => {
@@ -193,6 +215,24 @@ describe('a server of the Rust ollana 0.5 or 0.6, which serves devices that its 
     rust.allowed.add(id);
     await until(5000, 'it to be used again', () => seen(started)?.verdict === 'reliable');
     expect((await ask(cluster, '/api/chat', chat('old', 'hi'))).complete).toBe(true);
+  });
+
+  it('is told of by `discover`, which makes no id of its own and says who does', async () => {
+    await using behind = await startSimulatedOllama({ models: [{ name: 'old' }] });
+    await using rust = await startRustServer({ generation: 3, ollama: behind.url });
+    const look = (shownIds?: (sha256: string) => string) =>
+      lookAt(rust.url, { ...LIMITS, signal: new AbortController().signal, shownIds });
+    expect(await look()).toMatchObject({
+      state: 'rejected',
+      code: 'OLLANA_NOT_ALLOWED',
+      reason: expect.stringContaining('`ollana status` says what to type on that machine'),
+    });
+    expect(rust.asked.every(({ headers }) => !headers.includes('X-Ollana-Device-Id'))).toBe(true);
+    rust.allowed.add('ab'.repeat(32));
+    expect(await look(() => 'ab'.repeat(32))).toMatchObject({
+      state: 'usable',
+      identity: { kind: 'ollama', deviceId: rust.sha256 },
+    });
   });
 
   it('is shown an id of its own, which opens no other server', async () => {

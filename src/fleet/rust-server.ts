@@ -76,12 +76,13 @@ function isRefusal({ status, body }: Fetched): boolean {
 
 function notAllowed(url: string, pin: Pin | undefined): OllanaError {
   const id = pin?.headers[ID_HEADER];
+  // The remedy comes first: of a long reason tables show the beginning.
   const remedy =
     id === undefined
-      ? 'with ollana running here, `ollana status` says what to type there'
-      : `type \`ollana device allow ${id}\` there and restart its ollana`;
+      ? 'with ollana running here, `ollana status` says what to type on that machine'
+      : `type \`ollana device allow ${id}\` on that machine and restart its ollana`;
   return new OllanaError(
     'OLLANA_NOT_ALLOWED',
-    `${url} is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed: ${remedy}`,
+    `${remedy}: ${url} is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed`,
   );
 }

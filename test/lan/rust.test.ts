@@ -96,7 +96,7 @@ describe('the Rust ollana 0.6', () => {
     });
     const [, id = ''] = /ollana device allow ([0-9a-f]{64})`/.exec(reason) ?? [];
     expect(reason).toBe(
-      `http://10.77.0.1:11435 is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed: type \`ollana device allow ${id}\` there and restart its ollana`,
+      `type \`ollana device allow ${id}\` on that machine and restart its ollana: http://10.77.0.1:11435 is an ollana 0.5 or 0.6 (Rust) that serves only devices its owner has allowed`,
     );
     const run = await laptop.http(`${LOCAL_FACE}/api/chat`, { body: { ...chat('of-gpu'), stream: false } });
     expect([run.status, run.headers['x-ollana-server']]).toEqual([200, 'gpu']);
