@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isLoopbackHost, unbracketed } from './host.ts';
+import { addressOf, isLoopbackHost } from './host.ts';
 import { parseOllamaHost } from './ollama-host.ts';
 import { OPTIONS } from './options.ts';
 import { pickGiven, readValue, type Sources } from './pick.ts';
@@ -33,8 +33,7 @@ function notOwnFace(url: string, face: Face): string {
 }
 
 function isOwnFace(url: string, { host, port }: Face): boolean {
-  const { hostname, port: theirs, protocol } = new URL(url);
-  const name = unbracketed(hostname);
+  const { hostname: name, port: theirs, protocol } = addressOf(url);
   const samePort = Number(theirs || (protocol === 'https:' ? 443 : 80)) === port;
   return (
     samePort && (name === host || (isLoopbackHost(name) && (isLoopbackHost(host) || isEverywhere(host))))

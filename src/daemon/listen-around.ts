@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
-import { hostOf } from '../config/host.ts';
+import { hostOf, zoneOf } from '../config/host.ts';
 import type { CommonConfig } from '../config.ts';
 import { Neighbourhood } from '../discovery/mdns-near.ts';
 import type { DiscoverySource, Sighting } from '../discovery/sighting.ts';
@@ -214,7 +214,7 @@ function serverOf({ address, heardAfterMs, seen }: Entry, near = neighbourhood()
     deviceId: identity?.deviceId ?? null,
     kind: identity?.kind ?? null,
     sources: [...claims.keys()],
-    interface: near.interfaceTo(host) ?? null,
+    interface: zoneOf(host) ?? near.interfaceTo(host) ?? null,
     here: host === 'localhost' || near.isHere(host),
     heardAfterMs: Math.round(heardAfterMs),
     latencyMs: latencyMs === undefined ? null : Math.round(latencyMs * 10) / 10,

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { hostOf } from '../config/host.ts';
+import { addressOf, hostOf } from '../config/host.ts';
 import type { Registration } from '../discovery/registrations.ts';
 import type { ServerStatus } from './status.ts';
 
@@ -81,10 +81,10 @@ function nodeOf(
   const all = [...urls, ...(beaten?.otherUrl === undefined ? [] : [beaten.otherUrl])];
   const hosts = all.map(hostOf);
   const url = server?.url ?? beaten?.url ?? '';
-  const { protocol, port, host } = new URL(url);
+  const { protocol, port, shown } = addressOf(url);
   const status = statusOf(server, beaten);
   const { beat } = beaten ?? {};
-  const name = server?.name ?? beat?.metadata.hostname ?? host;
+  const name = server?.name ?? beat?.metadata.hostname ?? shown;
   return {
     node_id: beat?.nodeId ?? server?.deviceId ?? '',
     ipv4: hosts.find(isIPv4) ?? null,

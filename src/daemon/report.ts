@@ -1,3 +1,4 @@
+import { addressOf } from '../config/host.ts';
 import type { CommonConfig } from '../config.ts';
 import { deviceIdOfUrl } from '../fleet/identify.ts';
 import type { Pool } from '../fleet/pool.ts';
@@ -60,7 +61,7 @@ function serverStatus(server: Pool[number]): ServerStatus {
 function silentStatus(address: ReportInput['unanswered'][number], since: string): ServerStatus {
   return {
     deviceId: deviceIdOfUrl(address.url),
-    name: address.name ?? new URL(address.url).host,
+    name: address.name ?? addressOf(address.url).shown,
     url: address.url,
     kind: address.sources.includes('local') ? 'local' : 'ollama',
     sources: address.sources,

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '../clock.ts';
+import { addressOf } from '../config/host.ts';
 import type { CommonConfig } from '../config.ts';
 import type { AddedServers } from '../discovery/added-servers.ts';
 import { OllanaError } from '../errors.ts';
@@ -82,7 +83,7 @@ async function add({ added, fleet, clock, status }: ServerPathsOptions, exchange
   answerJson(exchange, isNew ? 201 : 200, {
     status: 'ok',
     url,
-    name: name ?? server?.name ?? new URL(url).host,
+    name: name ?? server?.name ?? addressOf(url).shown,
     added: isNew,
     kept,
     ...(server && { server }),
@@ -107,7 +108,7 @@ async function remove(options: ServerPathsOptions, exchange: Exchange): Promise<
       { status: 404 },
     );
   }
-  const { url, name = found.known?.name ?? new URL(url).host } = found.added;
+  const { url, name = found.known?.name ?? addressOf(url).shown } = found.added;
   const deviceId = homeOf(url);
   await added.remove(url);
   const left = fleet.addresses().filter((one) => one.url === url || (deviceId && one.deviceId === deviceId));

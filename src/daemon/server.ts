@@ -99,6 +99,7 @@ export async function startServer(
     httpPort: port,
     defaultHttpPort: DEFAULTS.port,
     interfaces: config.interfaces,
+    linkLocal: config.host === '0.0.0.0' || config.host === '::',
     deviceId,
     name: config.name,
     clock,

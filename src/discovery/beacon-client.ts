@@ -29,7 +29,7 @@ export interface BeaconClientOptions {
 const REFRESH_MS = 250;
 
 /**
- * Finds servers by UDP broadcast: asks on every link at start, every 5 s, and at once when the links change or the
+ * Finds servers by UDP broadcast and IPv6 multicast: asks on every link at start, every 5 s, and at once when the links change or the
  * machine wakes; and listens for servers that announce themselves. A sighting counts for three rounds.
  */
 export class BeaconClient implements DiscoverySource {

@@ -18,6 +18,8 @@ export interface BeaconServerOptions {
   readonly name: string;
   /** The only interfaces that may be used; empty = all. */
   readonly interfaces: readonly string[];
+  /** Whether HTTP is served on link-local IPv6 addresses, too; true unless given. */
+  readonly linkLocal?: boolean | undefined;
   readonly clock: Clock;
   /** Whether it speaks from the start; true unless given. See `setSpeaking`. */
   readonly speaking?: boolean | undefined;
@@ -29,7 +31,7 @@ export interface BeaconServerOptions {
 }
 
 /**
- * Makes a server known by UDP: answers those who ask, and announces itself at start, every 5 s, and at once when
+ * Makes a server known by UDP, broadcast and IPv6 multicast: answers those who ask, and announces itself at start, every 5 s, and at once when
  * the links change or the machine wakes. A datagram from the discovery port is another server speaking and is
  * never answered, so no two servers can keep each other talking. Start it when HTTP is served: clients of the first
  * ollana exit when what answered them on UDP refuses TCP.

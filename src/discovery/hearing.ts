@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts';
+import { bracketed } from '../config/host.ts';
 import { RateLimit } from './rate-limit.ts';
 import { Recent } from './recent.ts';
 import { BEACON_LEASE_MS } from './rhythm.ts';
@@ -167,7 +168,7 @@ export class Hearing implements Disposable {
     const { httpPort, deviceId, name } = speaker;
     this.#options.onSighting({
       source: 'udp',
-      url: `http://${address}:${httpPort}`,
+      url: `http://${bracketed(address)}:${httpPort}`,
       ...(deviceId && { deviceId }),
       ...(name && { name }),
       leaseMs,

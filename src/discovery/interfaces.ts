@@ -1,17 +1,25 @@
 import type { NetworkInterfaceInfo } from 'node:os';
+import { zoneOf } from '../config/host.ts';
 import { hostMask, prefixOf, toAddress, toNumber } from './ipv4.ts';
 
-/** One IPv4 address of this machine and the network it is on: where discovery speaks. */
+/** One address of this machine and the network it is on: where discovery speaks. IPv4, or link-local IPv6. */
 export interface Link {
   /** Name of the interface as the system has it, e.g. `eth0`. */
   readonly interface: string;
+  /** IPv6 with its zone, `fe80::1%eth0`. */
   readonly address: string;
-  /** Network bits, 0 to 32. */
+  /** Network bits, 0 to 32; 64 for IPv6. */
   readonly prefix: number;
-  /** Directed broadcast; 255.255.255.255 where there is none to use. */
+  /** Directed broadcast; 255.255.255.255 where there is none to use. For IPv6 a multicast group with its zone. */
   readonly broadcast: string;
   /** The loopback network of this machine. */
   readonly internal: boolean;
+  /** Multicast groups that are listened to; IPv6 only. */
+  readonly groups?: readonly string[];
+  /** The interface has IPv4, too, which does the work: here only news is said. IPv6 only. */
+  readonly spare?: boolean;
+  /** Another number is another interface, though its name may be the same. IPv6 only. */
+  readonly scope?: number | undefined;
 }
 
 /** The shape of `os.networkInterfaces()`. */
@@ -37,7 +45,7 @@ export function broadcastAddress(cidrOrAddress: string, netmask?: string): strin
 }
 
 /**
- * The links that discovery may use. With `only`, those of the named interfaces; an alias (`eth0:1`) goes with
+ * The IPv4 links that discovery may use: all that are up, tunnels and bridges too. With `only`, those of the named interfaces; an alias (`eth0:1`) goes with
  * its interface. Loopback comes first, and only as 127.0.0.0/8: other addresses found there (WSL puts a DNS
  * server on one) are no network to speak on.
  */
@@ -46,8 +54,8 @@ export function usableLinks(interfaces: Interfaces, only: readonly string[]): re
     infos.flatMap((info) => linkOf(name, info) ?? []),
   );
   const [allowed, others] = [
-    all.filter((link) => isNamed(link, only)),
-    all.filter((link) => !isNamed(link, only)),
+    all.filter((link) => isNamed(link.interface, only)),
+    all.filter((link) => !isNamed(link.interface, only)),
   ];
   return allowed
     .map((link) => (isShared(link, others) ? { ...link, broadcast: LIMITED_BROADCAST } : link))
@@ -57,6 +65,9 @@ export function usableLinks(interfaces: Interfaces, only: readonly string[]): re
 
 /** The link on whose network an address is, or undefined: then it came through a router, or is forged. */
 export function linkTo(address: string, links: readonly Link[]): Link | undefined {
+  const zone = zoneOf(address);
+  // The system tells the zone of what is link-local, and of nothing else.
+  if (zone !== undefined) return links.find((link) => zoneOf(link.address) === zone);
   const number = toNumber(address);
   if (number === undefined) return undefined;
   return links.find((link) => {
@@ -82,10 +93,9 @@ function linkOf(name: string, info: NetworkInterfaceInfo): Link | undefined {
   return { interface: name, address, prefix, broadcast: broadcastAddress(address, netmask), internal };
 }
 
-function isNamed(link: Link, only: readonly string[]): boolean {
-  return (
-    only.length === 0 || only.includes(link.interface) || only.includes(link.interface.replace(/:.*$/, ''))
-  );
+/** Whether an interface, or the one of which it is an alias, is among the named ones, if there are any. */
+export function isNamed(name: string, only: readonly string[]): boolean {
+  return only.length === 0 || only.includes(name) || only.includes(name.replace(/:.*$/, ''));
 }
 
 /** The system would send the directed broadcast of a network it has two interfaces on through either. */

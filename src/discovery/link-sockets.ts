@@ -1,3 +1,4 @@
+import { zoneOf } from '../config/host.ts';
 import { reasonOf } from '../errors.ts';
 import { LIMITED_BROADCAST, type Link } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
@@ -6,8 +7,18 @@ import { type Remote, UdpSocket } from './udp.ts';
 export interface LinkSocketsOptions {
   /** Local port of every socket; 0 = any. */
   readonly port: number;
-  readonly onDatagram: (bytes: Buffer, from: Remote) => void;
+  /** Where groups are listened to. */
+  readonly groupPort: number;
+  /** `toAll`: it came to a group. What is broadcast on IPv4 does not come here. */
+  readonly onDatagram: (bytes: Buffer, from: Remote, toAll: boolean) => void;
   readonly onNotice: OnNotice;
+}
+
+interface Open {
+  readonly link: Link;
+  readonly socket: UdpSocket;
+  /** Hears the link's groups, which a socket bound to an address does not. */
+  readonly ear: UdpSocket | undefined;
 }
 
 /**
@@ -16,10 +27,11 @@ export interface LinkSocketsOptions {
  */
 export class LinkSockets implements AsyncDisposable {
   readonly #options: LinkSocketsOptions;
-  readonly #sockets = new Map<string, { readonly link: Link; readonly socket: UdpSocket }>();
-  /** Interface -> what fails there now: binding, or a broadcast address. */
+  readonly #sockets = new Map<string, Open>();
+  /** Interface -> what fails there now: binding to an address, or a broadcast address. */
   readonly #failing = new Map<string, Set<string>>();
-  #busy: Promise<void> = Promise.resolve();
+  #busy: Promise<readonly Link[]> = Promise.resolve([]);
+  #pending = false;
   #disposed = false;
 
   constructor(options: LinkSocketsOptions) {
@@ -31,8 +43,16 @@ export class LinkSockets implements AsyncDisposable {
     return [...this.#sockets.values()].map(({ link }) => link);
   }
 
-  /** Opens and closes sockets until there is one for each of the links, as far as the system lets. Never rejects. */
-  sync(links: readonly Link[]): Promise<void> {
+  /** Whether an IPv6 address is still looked at by the system whether nobody else has it (RFC 4862 5.4). */
+  get pending(): boolean {
+    return this.#pending;
+  }
+
+  /**
+   * Opens and closes sockets until there is one for each of the links, as far as the system lets; gives those that
+   * are new. Never rejects.
+   */
+  sync(links: readonly Link[]): Promise<readonly Link[]> {
     this.#busy = this.#busy.then(() => this.#sync(links));
     return this.#busy;
   }
@@ -45,9 +65,10 @@ export class LinkSockets implements AsyncDisposable {
   /** Sends to everyone on the link's network. */
   broadcast(link: Link, bytes: Uint8Array, port: number): void {
     // On loopback everyone hears the directed one, and the limited one could leave the machine.
-    const addresses = new Set(link.internal ? [link.broadcast] : [link.broadcast, LIMITED_BROADCAST]);
+    const directedOnly = link.internal || link.groups !== undefined;
+    const addresses = new Set(directedOnly ? [link.broadcast] : [link.broadcast, LIMITED_BROADCAST]);
     for (const address of addresses) {
-      const done = (error: unknown) => this.#note(link.interface, address, error);
+      const done = (error: unknown) => this.#note(link, address, error);
       this.#sockets.get(keyOf(link))?.socket.send(bytes, { address, port }, done);
     }
   }
@@ -57,33 +78,61 @@ export class LinkSockets implements AsyncDisposable {
     await this.sync([]);
   }
 
-  async #sync(links: readonly Link[]): Promise<void> {
+  async #sync(links: readonly Link[]): Promise<readonly Link[]> {
     const wanted = new Map((this.#disposed ? [] : links).map((link) => [keyOf(link), link]));
-    for (const [key, { link, socket }] of this.#sockets) {
+    for (const [key, { link, socket, ear }] of this.#sockets) {
       if (wanted.has(key)) continue;
       this.#sockets.delete(key);
       this.#failing.delete(link.interface); // What comes back under that name is news.
       await socket[Symbol.asyncDispose]();
+      await ear?.[Symbol.asyncDispose]();
     }
-    for (const [key, link] of wanted) if (!this.#sockets.has(key)) await this.#open(key, link);
+    this.#pending = false;
+    const opened: Link[] = [];
+    for (const [key, link] of wanted)
+      if (!this.#sockets.has(key) && (await this.#open(key, link))) opened.push(link);
+    return opened;
   }
 
-  async #open(key: string, link: Link): Promise<void> {
+  /** Returns whether it is open. */
+  async #open(key: string, link: Link): Promise<boolean> {
     const { port, onDatagram, onNotice } = this.#options;
+    const { address } = link;
+    const onError = () => {}; // About one earlier datagram; the next round tells whether sending works.
+    let ear: UdpSocket | undefined;
     try {
-      const onError = () => {}; // About one earlier datagram; the next round tells whether sending works.
-      const socket = await UdpSocket.open({ address: link.address, port, onDatagram, onError });
-      this.#sockets.set(key, { link, socket });
-      this.#fault(link.interface, 'bind', false);
+      ear = await this.#listen(link);
+      const take = (bytes: Buffer, from: Remote) => onDatagram(bytes, from, false);
+      const socket = await UdpSocket.open({ address, port, onDatagram: take, onError });
+      this.#sockets.set(key, { link, socket, ear });
+      this.#fault(link.interface, address, false);
+      return true;
     } catch (error) {
-      if (this.#fault(link.interface, 'bind', true))
-        onNotice({ type: 'listen-failed', address: link.address, port, reason: reasonOf(error) });
+      await ear?.[Symbol.asyncDispose]();
+      if (link.groups && (error as NodeJS.ErrnoException).code === 'EADDRNOTAVAIL') this.#pending = true;
+      else if (!link.spare && this.#fault(link.interface, address, true))
+        onNotice({ type: 'listen-failed', address, port, reason: reasonOf(error) });
+      return false;
     }
   }
 
-  #note(name: string, destination: string, error: unknown): void {
-    if (this.#disposed || !this.#fault(name, destination, error !== undefined)) return;
-    this.#options.onNotice({ type: 'send-failed', interface: name, reason: reasonOf(error) });
+  /** One for each link: what the system lets a socket hear by one interface, it lets it hear by all. */
+  async #listen({ address, groups }: Link): Promise<UdpSocket | undefined> {
+    const zone = zoneOf(address);
+    if (!groups || zone === undefined) return undefined;
+    const { groupPort: port, onDatagram } = this.#options;
+    const take = (bytes: Buffer, from: Remote) => {
+      if (zoneOf(from.address) === zone) onDatagram(bytes, from, true);
+    };
+    const listenTo = { groups, zone };
+    return UdpSocket.open({ address: '::', port, listenTo, onDatagram: take, onError: () => {} });
+  }
+
+  #note(link: Link, destination: string, error: unknown): void {
+    // Where IPv4 does the work nobody needs to know that IPv6 does not.
+    if (this.#disposed || link.spare) return;
+    if (!this.#fault(link.interface, destination, error !== undefined)) return;
+    this.#options.onNotice({ type: 'send-failed', interface: link.interface, reason: reasonOf(error) });
   }
 
   /** Notes whether something about an interface fails, and returns whether that is its first trouble. */

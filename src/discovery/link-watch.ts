@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Cancel, Clock } from '../clock.ts';
 import { type Interfaces, type Link, usableLinks } from './interfaces.ts';
+import { linkLocalLinks } from './link-local.ts';
 
 /** `changed`: a link came, went, or has another address. `woke`: the machine slept, so whatever we knew is old. */
 export type LinkEvent = 'changed' | 'woke';
@@ -8,6 +9,8 @@ export type LinkEvent = 'changed' | 'woke';
 export interface LinkWatchOptions {
   /** The only interfaces to use; empty = all. */
   readonly interfaces: readonly string[];
+  /** Whether link-local IPv6 is looked at, too; true unless given. */
+  readonly linkLocal?: boolean | undefined;
   readonly clock: Clock;
   /** Called after `links` has the new state. Must not throw. */
   readonly onEvent: (event: LinkEvent) => void;
@@ -64,7 +67,9 @@ export class LinkWatch implements Disposable {
 
   #read(): readonly Link[] {
     try {
-      return usableLinks((this.#options.read ?? networkInterfaces)(), this.#options.interfaces);
+      const interfaces = (this.#options.read ?? networkInterfaces)();
+      const { interfaces: only, linkLocal = true } = this.#options;
+      return [...usableLinks(interfaces, only), ...(linkLocal ? linkLocalLinks(interfaces, only) : [])];
     } catch {
       // The system refused the list this time (sandboxes do): what we knew is the best guess.
       return this.#links;

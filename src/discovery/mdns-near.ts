@@ -16,7 +16,7 @@ const MAX_INTERFACES = 16;
 /** IPv4 in the form of IPv6 (RFC 4291 2.5.5.2) would be held against the IPv4 rules of no one. */
 const MAPPED = /^::ffff:/i;
 
-/** A link-local IPv6 address, fe80::/10: no URL can say by which interface it is reached. */
+/** A link-local IPv6 address, fe80::/10: only the beacon's is used, who says it may not know our zones. */
 const LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;
 
 /** The networks this machine is on by the interfaces that discovery may use, both families. */

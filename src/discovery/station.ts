@@ -25,6 +25,8 @@ export interface StationOptions {
   readonly sendFrom: number;
   /** The only interfaces that may be used; empty = all. */
   readonly interfaces: readonly string[];
+  /** Whether link-local IPv6 is used, too; true unless given. */
+  readonly linkLocal?: boolean | undefined;
   readonly clock: Clock;
   /** For phase and jitter, [0, 1); Math.random unless given. */
   readonly random?: (() => number) | undefined;
@@ -38,9 +40,13 @@ export interface StationOptions {
 
 const EVERYWHERE = '0.0.0.0';
 
+/** How often within one round an address that is not ready is looked at again, and after how long, ms. */
+const SETTLE_TRIES = 10;
+const SETTLE_MS = 250;
+
 /**
  * The sockets and the rhythm that a client and a server of the beacon share. A round comes at start, every 5 s, and
- * at once when the links change or the machine wakes. What cannot be opened is tried again each round; nothing
+ * at once when the links change or the machine wakes; spare links are left out of those that come by themselves. What cannot be opened is tried again each round; nothing
  * here fails for good.
  */
 export class Station implements AsyncDisposable {
@@ -56,6 +62,7 @@ export class Station implements AsyncDisposable {
   #started: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
   #stopBeat: Cancel = () => {};
+  #stopSettling: Cancel = () => {};
 
   constructor(options: StationOptions) {
     this.#options = options;
@@ -64,6 +71,7 @@ export class Station implements AsyncDisposable {
     };
     this.#watch = new LinkWatch({
       interfaces: options.interfaces,
+      linkLocal: options.linkLocal,
       clock: options.clock,
       read: options.networkInterfaces,
       onEvent: (event) => {
@@ -71,8 +79,12 @@ export class Station implements AsyncDisposable {
         this.round();
       },
     });
-    const onDatagram = (bytes: Buffer, from: Remote) => this.#received(bytes, from, 'link');
-    this.#sockets = new LinkSockets({ port: options.sendFrom, onDatagram, onNotice: this.#onNotice });
+    this.#sockets = new LinkSockets({
+      port: options.sendFrom,
+      groupPort: options.port,
+      onDatagram: (bytes, from, toAll) => this.#received(bytes, from, toAll ? 'port' : 'link'),
+      onNotice: this.#onNotice,
+    });
   }
 
   /** The links as last seen. */
@@ -86,9 +98,13 @@ export class Station implements AsyncDisposable {
     return this.#started;
   }
 
-  /** Has a round at once; before the start and after disposal there are none. */
+  /** Has a round at once, with news for all; before the start and after disposal there are none. */
   round(): void {
-    if (this.#started && !this.#disposed) this.#rounds = this.#rounds.then(() => this.#round());
+    this.#enqueue(() => this.#round('news'));
+  }
+
+  #enqueue(round: () => Promise<void>): void {
+    if (this.#started && !this.#disposed) this.#rounds = this.#rounds.then(round);
   }
 
   /** Sends to one peer from the link's address. */
@@ -112,26 +128,42 @@ export class Station implements AsyncDisposable {
     this.#watch.start();
     if (this.links.length === 0) this.#onNotice({ type: 'links-changed', links: [] });
     const { clock, random = Math.random } = this.#options;
-    this.#stopBeat = beat(clock, random, () => this.round());
-    this.#rounds = this.#round();
+    this.#stopBeat = beat(clock, random, () => this.#enqueue(() => this.#round('routine')));
+    this.#rounds = this.#round('news');
     await this.#rounds;
   }
 
   async #dispose(): Promise<void> {
     this.#stopBeat();
+    this.#stopSettling();
     this.#watch[Symbol.dispose]();
     await this.#rounds;
     await this.#sockets[Symbol.asyncDispose]();
     await this.#listener?.[Symbol.asyncDispose]();
   }
 
-  async #round(): Promise<void> {
+  async #round(what: 'news' | 'routine'): Promise<void> {
     if (this.#disposed) return;
     // Listening before speaking, so that no answer falls between.
     this.#listener ??= await this.#listen();
-    await this.#sockets.sync(this.links);
+    const opened = await this.#sockets.sync(this.links);
     if (this.#disposed) return;
-    for (const link of this.#sockets.links) this.#options.onRound(link);
+    for (const link of this.#sockets.links)
+      if (what === 'news' || !link.spare || opened.includes(link)) this.#options.onRound(link);
+    this.#settle(SETTLE_TRIES);
+  }
+
+  /** An IPv6 address can be used a second or two after it is there; then we speak by it at once. */
+  #settle(tries: number): void {
+    this.#stopSettling();
+    if (this.#disposed || tries === 0 || !this.#sockets.pending) return;
+    const again = async () => {
+      const opened = await this.#sockets.sync(this.links);
+      if (this.#disposed) return;
+      for (const link of opened) this.#options.onRound(link);
+      this.#settle(tries - 1);
+    };
+    this.#stopSettling = this.#options.clock.after(SETTLE_MS, () => this.#enqueue(again));
   }
 
   async #listen(): Promise<UdpSocket | undefined> {

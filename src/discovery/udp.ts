@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { zoneOf } from '../config/host.ts';
 
 /** Where a datagram came from or goes to. */
 export interface Remote {
@@ -7,17 +8,19 @@ export interface Remote {
 }
 
 export interface UdpOptions {
-  /** The local IPv4 address; 0.0.0.0 = all. */
+  /** The local address; 0.0.0.0 = all of IPv4, :: = all of IPv6. Link-local IPv6 with its zone. */
   readonly address: string;
   /** 0 = any free one; any other is shared with whoever shares it too. */
   readonly port: number;
+  /** IPv6 multicast groups to listen to, and the zone where. */
+  readonly listenTo?: { readonly groups: readonly string[]; readonly zone: string } | undefined;
   /** Must not throw. */
   readonly onDatagram: (bytes: Buffer, from: Remote) => void;
   /** Errors after the socket was bound, such as an ICMP answer to an earlier datagram. Must not throw. */
   readonly onError: (error: unknown) => void;
 }
 
-/** An IPv4 socket that may broadcast. Sending never throws; nothing is reported after disposal. */
+/** A socket that may broadcast, or send to groups of its zone. Sending never throws; nothing is reported after disposal. */
 export class UdpSocket implements AsyncDisposable {
   readonly #socket: Socket;
   #closed: Promise<void> | undefined;
@@ -27,13 +30,15 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /** Binds. Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES). */
-  static open({ address, port, onDatagram, onError }: UdpOptions): Promise<UdpSocket> {
+  static open({ address, port, listenTo, onDatagram, onError }: UdpOptions): Promise<UdpSocket> {
+    const family = address.includes(':') ? 6 : 4;
     const socket = createSocket({
-      type: 'udp4',
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
       // Several ollanas may run on one machine. Not with port 0: Linux could then give the same one to two sockets.
       reuseAddr: port !== 0,
       // Addresses only, so there is nothing to look up; answered at once, a datagram leaves within `send`.
-      lookup: (literal, _options, callback) => callback(null, literal, 4),
+      lookup: (literal, _options, callback) => callback(null, literal, family),
     });
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown) => {
@@ -42,10 +47,16 @@ export class UdpSocket implements AsyncDisposable {
       };
       socket.once('error', refuse);
       socket.bind({ address, port, exclusive: true }, () => {
+        try {
+          if (family === 4) socket.setBroadcast(true);
+          else speakIn(socket, zoneOf(address));
+          for (const group of listenTo?.groups ?? []) socket.addMembership(group, `::%${listenTo?.zone}`);
+        } catch (error) {
+          return refuse(error);
+        }
         socket.off('error', refuse);
         socket.on('error', onError);
         socket.on('message', (bytes, from) => onDatagram(bytes, from));
-        socket.setBroadcast(true);
         resolve(new UdpSocket(socket));
       });
     });
@@ -74,4 +85,12 @@ export class UdpSocket implements AsyncDisposable {
     });
     await this.#closed;
   }
+}
+
+/** What is sent to a group leaves by that zone, goes no farther than the link, and does not come back to us. */
+function speakIn(socket: Socket, zone: string | undefined): void {
+  if (zone === undefined) return;
+  socket.setMulticastInterface(`::%${zone}`);
+  socket.setMulticastTTL(1);
+  socket.setMulticastLoopback(false);
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { hostOf, isLoopbackHost } from '../config/host.ts';
+import { hostOf, isLoopbackHost, zoneOf } from '../config/host.ts';
 import type { Interfaces } from '../discovery/interfaces.ts';
 import { isNeighbour } from '../discovery/neighbours.ts';
 
@@ -28,7 +28,7 @@ const PLACES: readonly Place[] = ['loopback', 'link', 'beyond'];
 
 /**
  * The address to use: one that has not failed, then the nearest, then the one with the shortest round trip, and of
- * equal ones IPv6, as everywhere (RFC 8305). `current` is kept while no other one is clearly better, and while it
+ * equal ones IPv6, as everywhere (RFC 8305), but not link-local. `current` is kept while no other one is clearly better, and while it
  * has not been measured; undefined if `known` is empty. Pure.
  */
 export function bestAddress(current: string | undefined, known: readonly KnownAddress[]): string | undefined {
@@ -39,8 +39,7 @@ export function bestAddress(current: string | undefined, known: readonly KnownAd
   if (!now) return first?.url;
   if (now.rttMs === undefined && !now.failed) return now.url;
   if (first && isClearlyBetter(first, now)) return first.url;
-  if (isIPv6(now.url)) return now.url;
-  return order.find((one) => isIPv6(one.url) && isEqual(one, now))?.url ?? now.url;
+  return order.find((one) => rank(one.url) > rank(now.url) && isEqual(one, now))?.url ?? now.url;
 }
 
 /**
@@ -60,7 +59,7 @@ export function inOrder(known: readonly KnownAddress[]): readonly KnownAddress[]
       Number(a.failed) - Number(b.failed) ||
       PLACES.indexOf(a.place) - PLACES.indexOf(b.place) ||
       (a.rttMs ?? 0) - (b.rttMs ?? 0) ||
-      Number(isIPv6(b.url)) - Number(isIPv6(a.url)),
+      rank(b.url) - rank(a.url),
   );
 }
 
@@ -68,6 +67,8 @@ export function inOrder(known: readonly KnownAddress[]): readonly KnownAddress[]
 export function placeOf(url: string, interfaces: Interfaces): Place {
   const host = hostOf(url);
   if (isLoopbackHost(host)) return 'loopback';
+  // With a zone it is on that network or nowhere.
+  if (zoneOf(host) !== undefined) return 'link';
   return isNeighbour(host, interfaces) ? 'link' : 'beyond';
 }
 
@@ -88,6 +89,9 @@ function tolerance(rttMs: number): number {
   return Math.max(BETTER_MS, rttMs * BETTER_PART);
 }
 
-function isIPv6(url: string): boolean {
-  return isIP(hostOf(url)) === 6;
+/** Which of equal addresses is preferred; link-local IPv6 is there for where nothing else is. */
+function rank(url: string): number {
+  const host = hostOf(url);
+  if (zoneOf(host) !== undefined) return 0;
+  return isIP(host) === 6 ? 2 : 1;
 }

@@ -3,6 +3,7 @@ import https from 'node:https';
 import { StringDecoder } from 'node:string_decoder';
 import { createParser } from 'eventsource-parser';
 import type { Clock } from '../clock.ts';
+import { requestTo } from '../config/host.ts';
 import { reasonOf } from '../errors.ts';
 
 /** Where a server-mode ollana tells what changes there. */
@@ -39,9 +40,11 @@ const MAX_BYTES = 3 * MAX_EVENT;
 export function follow(options: FollowOptions): Disposable {
   const { url, clock, connectTimeoutMs, onEvent } = options;
   const library = url.startsWith('https:') ? https : http;
-  const request = library.request(url + WATCH_PATH, {
+  const { headers, ...to } = requestTo(url + WATCH_PATH);
+  const request = library.request({
+    ...to,
     agent: false,
-    headers: { accept: 'text/event-stream' },
+    headers: { ...headers, accept: 'text/event-stream' },
   });
   let over = false;
   let heardAt = clock.now();

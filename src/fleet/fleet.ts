@@ -50,7 +50,7 @@ export class Fleet implements Disposable {
     // Every address that has not said who it is waits for the end of this; that is no leak.
     setMaxListeners(0, this.#over.signal);
     this.#registry = new Registry(options);
-    this.#doubt = new SelfDoubt({ clock: options.clock, onWake: () => this.refresh() });
+    this.#doubt = new SelfDoubt({ clock: options.clock, onWake: () => this.#woke() });
     this.#stopExpiry = options.clock.every(EXPIRE_EVERY_MS, () => this.#expire());
   }
 
@@ -152,7 +152,12 @@ export class Fleet implements Disposable {
     over.abort();
   }
 
-  /** Reads lists and probes again at once: of one server, or of all after a wake from sleep. */
+  /** The machine has slept: whatever was known of the servers is old. */
+  #woke(): void {
+    for (const member of this.#members.values()) member.woke();
+  }
+
+  /** Reads lists and probes again at once: of one server, or of all. */
   refresh(deviceId?: string): void {
     for (const member of this.#members.values()) {
       if (deviceId === undefined || member.deviceId === deviceId) member.watch.refresh();

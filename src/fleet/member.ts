@@ -1,5 +1,6 @@
 import type { Agent } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
+import { addressOf } from '../config/host.ts';
 import { type Ejection, NO_EJECTION, nextEjection, restMs } from './ejection.ts';
 import type { Identity } from './identify.ts';
 import { Paths } from './paths.ts';
@@ -98,6 +99,12 @@ export class Member implements Disposable {
     address.onTier = () => this.#changed();
   }
 
+  /** The machine has slept: looks at once whether the server still answers, at all of its addresses. */
+  woke(): void {
+    this.#paths.woke();
+    this.watch.woke();
+  }
+
   /** Returns whether any address is left. */
   removeAddress(url: string): boolean {
     delete this.#paths.addresses().find((address) => address.url === url)?.onTier;
@@ -177,7 +184,9 @@ export class Member implements Disposable {
     return {
       deviceId: this.deviceId,
       name:
-        given ?? this.#options.identity.name ?? (kind === 'local' ? 'this machine' : new URL(this.url).host),
+        given ??
+        this.#options.identity.name ??
+        (kind === 'local' ? 'this machine' : addressOf(this.url).shown),
       url: this.url,
       ...(pin && { pin }),
       kind,

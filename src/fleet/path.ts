@@ -28,6 +28,8 @@ const SAMPLES = 3;
 const SMOOTHING = 0.3;
 /** An address that has failed counts less than the others for so long, ms. */
 const FAILED_FOR_MS = 60_000;
+/** A failure this long ago, ms, is of now; asking again takes a second. */
+const JUST_MS = 250;
 /** Failures in a row that mean that what is under way there is lost; the first may be a lost packet. */
 const DEAD_AFTER = 2;
 /** The second of them is not waited for longer, ms, where the server answers elsewhere: it is not that it is busy. */
@@ -51,6 +53,11 @@ export class Path {
   known(): KnownAddress {
     const { url, place, clock } = this.#options;
     return { url, place, rttMs: this.#rttMs, failed: clock.now() - this.#failedAt < FAILED_FOR_MS };
+  }
+
+  /** It did not answer a moment ago, so that it would not now. */
+  get justFailed(): boolean {
+    return this.#options.clock.now() - this.#failedAt < JUST_MS;
   }
 
   /** Why what is under way there is lost; undefined while it is not. */

@@ -90,6 +90,11 @@ export class Paths implements Disposable {
     if (url === this.#url) this.#moveTo(bestAddress(undefined, this.#known()));
   }
 
+  /** The machine has slept: looks at all addresses now, so that nobody has to wait for one after the other. */
+  woke(): void {
+    if (this.#paths.size > 1) for (const path of this.#paths.values()) void path.look();
+  }
+
   #follow(url: string): void {
     const { deviceId, pin, clock, stalledSince, onStranger } = this.#options;
     const place = placeOf(url, networkInterfaces());
@@ -191,7 +196,9 @@ export class Paths implements Disposable {
     // Whether what is under way there is lost, too.
     void this.#paths.get(failed)?.doubt();
     const usable = new Set(usableOf(this.#known()).map(({ url }) => url));
-    const others = [...this.#paths].filter(([url]) => url !== failed && usable.has(url));
+    const others = [...this.#paths].filter(
+      ([url, path]) => url !== failed && usable.has(url) && !path.justFailed,
+    );
     const over = new AbortController();
     const first = Promise.any(
       others.map(async ([url, path]) => {

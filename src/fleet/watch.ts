@@ -58,6 +58,8 @@ export class Watch implements Disposable {
   #doubtful = false;
   /** Something happened since the last probe began that the next one is to look into. */
   #suspicious = false;
+  /** It has not answered since we slept, and may have gone at any time meanwhile. */
+  #unproven = false;
   readonly #link: FeedLink | undefined;
   /** Ends the look under way: at an address that is not in use any more, or at disposal. */
   #endLook: Cancel = () => {};
@@ -108,6 +110,12 @@ export class Watch implements Disposable {
     this.#waiting.hears(this.#options.url());
     this.#listsWanted = true;
     if (!this.#probing) this.#schedule(0);
+  }
+
+  /** The machine has slept: refreshes, and a server that cannot be reached now is gone at once. */
+  woke(): void {
+    this.#unproven = true;
+    this.refresh();
   }
 
   /** Something speaks against the server: probes at once, where it is not probed all the time. */
@@ -201,6 +209,7 @@ export class Watch implements Disposable {
       await look({ url: at, pin }, this.knowledge, clock, here.signal);
       this.#failures = 0;
       this.#doubtful = false;
+      this.#unproven = false;
       onPassed();
       this.#link?.want();
     } catch (error) {
@@ -218,7 +227,8 @@ export class Watch implements Disposable {
     const count = this.#failures + 1;
     const rescued = rescue(failure, reason);
     // Where one more probe may pass there is time: another address comes into use as soon as it answers.
-    const isLast = isGone(failure, count);
+    const isLast = isGone(failure, count) || (this.#unproven && failure === 'unreachable');
+    this.#unproven = false;
     if (isLast && (await rescued)) {
       onPassed();
       return;

@@ -2,6 +2,7 @@ import http, { type IncomingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
+import { requestTo } from '../config/host.ts';
 import { OllanaError } from '../errors.ts';
 import { type Pin, pinnedReason, pinnedTls, secureUrl } from '../security/pin.ts';
 
@@ -52,10 +53,13 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
     const { pin } = options;
     const target = pin ? secureUrl(url) : url;
     const secure = target.startsWith('https:');
-    const request = (secure ? https : http).request(target, {
+    const { headers, ...to } = requestTo(target);
+    const request = (secure ? https : http).request({
+      ...to,
       agent: pin ? false : (options.agent ?? false),
       method: options.method ?? 'GET',
       headers: {
+        ...headers,
         accept: 'application/json',
         via: OWN_VIA,
         ...(options.body && { 'content-length': String(options.body.length) }),

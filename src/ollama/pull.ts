@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { StringDecoder } from 'node:string_decoder';
 import type { Clock } from '../clock.ts';
+import { requestTo } from '../config/host.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
 import { OWN_VIA } from './client.ts';
@@ -39,10 +40,13 @@ export function pullModel(options: PullOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (reason: string) => reject(new OllanaError('OLLANA_UPSTREAM_FAILED', reason));
     const url = pin ? secureUrl(named) : named;
-    const request = (url.startsWith('https:') ? https : http).request(`${url}/api/pull`, {
+    const { headers, ...to } = requestTo(`${url}/api/pull`);
+    const request = (url.startsWith('https:') ? https : http).request({
+      ...to,
       agent: false,
       method: 'POST',
       headers: {
+        ...headers,
         'content-type': 'application/json',
         'content-length': String(Buffer.byteLength(body)),
         via: OWN_VIA,

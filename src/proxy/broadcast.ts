@@ -1,5 +1,6 @@
 import type { Agent } from 'node:http';
 import type { Clock } from '../clock.ts';
+import { addressOf } from '../config/host.ts';
 import { OllanaError, reasonOf, type ServerEnd } from '../errors.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import { type Fetched, fetchSmall } from '../ollama/client.ts';
@@ -84,7 +85,7 @@ function holderHeaders(
   via: string,
   contentLength: number,
 ): Record<string, string> {
-  const host = new URL(url).host;
+  const host = addressOf(url).host;
   return Object.fromEntries(
     Object.entries(forwardHeaders(raw, { host, via, contentLength }))
       .filter(([name]) => name.toLowerCase() !== 'accept-encoding')

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { addressOf } from '../config/host.ts';
 import type { Outcome, Pick } from '../routing/router.ts';
 import { isReset, statusOutcome } from './attempt.ts';
 import { type AttendedOptions, sendAttended } from './attended.ts';
@@ -51,7 +52,7 @@ export async function askPart(options: PartOptions, input: PartInput): Promise<P
     method: exchange.method,
     target: exchange.target,
     headers: forwardHeaders(without(exchange.request.rawHeaders, own), {
-      host: new URL(url).host,
+      host: addressOf(url).host,
       via: options.via,
       contentLength: body.length,
       extra: Object.entries(pin?.headers ?? {}).flat(),

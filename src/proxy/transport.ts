@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import util from 'node:util';
 import type Server from 'http-proxy';
 import type { Cancel, Clock } from '../clock.ts';
+import { addressOf } from '../config/host.ts';
 import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
 import { restoreType } from './lost-type.ts';
 
@@ -131,9 +132,9 @@ export class Transport implements Disposable {
       const outgoing = new Outgoing(dispatch, {
         request: (made) => {
           request = made;
-          const base = new URL(url);
+          const base = addressOf(url);
           // http-proxy folds double slashes and re-encodes; the path is the client's, to the byte.
-          if (!made.headersSent) made.path = base.pathname.replace(/\/$/, '') + dispatch.target;
+          if (!made.headersSent) made.path = base.path.replace(/\/$/, '') + dispatch.target;
           if (killed) return void made.destroy(killed);
           const up = () => {
             connected = true;
@@ -198,7 +199,6 @@ function fleeting(agent: http.Agent): http.Agent {
 }
 
 function targetOf(url: string): { protocol: string; host: string; hostname: string; port: string } {
-  const { protocol, hostname, port } = new URL(url);
-  const bare = hostname.replace(/^\[|\]$/g, '');
-  return { protocol, host: bare, hostname: bare, port };
+  const { protocol, hostname, port } = addressOf(url);
+  return { protocol, host: hostname, hostname, port };
 }

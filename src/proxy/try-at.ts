@@ -1,3 +1,4 @@
+import { addressOf } from '../config/host.ts';
 import type { Pick } from '../routing/router.ts';
 import { type AttemptEnd, attempt, type Gate } from './attempt.ts';
 import type { AttendedOptions } from './attended.ts';
@@ -70,7 +71,7 @@ async function tryOne(
     exchange,
     pick,
     headers: forwardHeaders(request.rawHeaders, {
-      host: new URL(url).host,
+      host: addressOf(url).host,
       via: options.via,
       contentLength: bytes && hasBody ? bytes.length : undefined,
       extra: [...pick.seatHeaders, ...Object.entries(pin?.headers ?? {}).flat()],

@@ -1,3 +1,4 @@
+import { addressOf } from '../config/host.ts';
 import type { Pool, PoolServer } from '../fleet/pool.ts';
 import { isReached } from '../fleet/verdict-rules.ts';
 import { isCloudModel, modelKey } from '../ollama/names.ts';
@@ -62,7 +63,7 @@ function namedServer(named: string, pool: Pool): Targets {
   const server =
     pool.find(({ name, url, deviceId }) =>
       [name.toLowerCase(), url.toLowerCase(), deviceId].includes(wanted),
-    ) ?? pool.find(({ url }) => new URL(url).host === wanted);
+    ) ?? pool.find(({ url }) => addressOf(url).shown === wanted);
   if (server) return { type: 'one-of', servers: [server], why: 'named' };
   const names = byName(pool)
     .map(({ name }) => name)

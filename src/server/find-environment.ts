@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { isLoopbackHost, unbracketed } from '../config/host.ts';
+import { addressOf, isLoopbackHost } from '../config/host.ts';
 import { parseOllamaHost } from '../config/ollama-host.ts';
 import {
   type Environment,
@@ -23,7 +23,7 @@ const MOST_BYTES = 1_000_000;
  * Never rejects; aborting `signal` ends it soon.
  */
 export async function findEnvironment(url: string, signal: AbortSignal): Promise<Environment | undefined> {
-  const { hostname, port, protocol } = new URL(url);
+  const { hostname, port, protocol } = addressOf(url);
   const number = Number(port || (protocol === 'https:' ? 443 : 80));
   if (!isThisMachine(hostname)) return undefined;
   if (process.platform === 'darwin') return launchEnvironment(signal);
@@ -42,10 +42,9 @@ export async function findEnvironment(url: string, signal: AbortSignal): Promise
 }
 
 function isThisMachine(hostname: string): boolean {
-  const address = unbracketed(hostname);
-  if (isLoopbackHost(address)) return true;
+  if (isLoopbackHost(hostname)) return true;
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return own.some((info) => info.address === address);
+  return own.some((info) => info.address === hostname.replace(/%.*$/, ''));
 }
 
 async function serviceEnvironment(port: number, signal: AbortSignal): Promise<Environment | undefined> {

@@ -1,6 +1,7 @@
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../clock.ts';
+import { requestTo } from '../config/host.ts';
 import { reasonOf } from '../errors.ts';
 import { type ModelLoad, type ServerLoad, serverLoad, type TakenSeat, withTaken } from '../fleet/load.ts';
 import { UNKNOWN_COST } from '../routing/assumed-cost.ts';
@@ -104,12 +105,14 @@ export class RemoteDesk implements Desk {
 
   open(job: Job, { onSeat, onQueued, onLost, onRefused }: TicketEvents): Ticket {
     const { url, agent, device } = this.#options;
-    const target = new URL(url + TICKETS_PATH);
+    const { headers, ...to } = requestTo(url + TICKETS_PATH);
     const body = writeTicket(job);
-    const request = (target.protocol === 'https:' ? https : http).request(target, {
+    const request = (to.protocol === 'https:' ? https : http).request({
+      ...to,
       method: 'POST',
       agent,
       headers: {
+        ...headers,
         'Content-Type': 'application/json',
         'Content-Length': Buffer.byteLength(body),
         [DEVICE_HEADER]: device,

@@ -15,6 +15,8 @@ export interface LabOptions {
   readonly hosts: readonly string[];
   /** Sends what no route fits to `eth0`, as on a machine with a router. Without it 255.255.255.255 has no route. */
   readonly defaultRoute?: boolean;
+  /** The n-th host gets fe80::n on its `eth0`, and no IPv4 but on loopback; not with `defaultRoute`. */
+  readonly ipv6Only?: boolean;
 }
 
 export interface SpawnOptions {
@@ -102,6 +104,11 @@ export class LabHost {
     this.ips[network] = address;
   }
 
+  /** Changes its network by `ip` commands. */
+  configure(commands: readonly string[]): Promise<void> {
+    return ip(this.namespace, commands);
+  }
+
   /** Captures what passes one of this host's interfaces; `any` for all, where loopback packets count twice. */
   capture(options: { readonly filter?: string; readonly interface?: string } = {}): Promise<Capture> {
     const { filter = '', interface: name = 'eth0' } = options;
@@ -153,7 +160,10 @@ export class Lab implements AsyncDisposable {
     return this.addNetwork(hosts);
   }
 
-  async addNetwork(names: readonly string[], defaultRoute = false): Promise<void> {
+  async addNetwork(
+    names: readonly string[],
+    { defaultRoute = false, ipv6Only = false }: Omit<LabOptions, 'hosts'> = {},
+  ): Promise<void> {
     const network = this.#networks;
     this.#networks += 1;
     const hosts = names.map((name) => this.host(name));
@@ -168,8 +178,14 @@ export class Lab implements AsyncDisposable {
     await ip(this.#switch, wires);
     await Promise.all(
       hosts.map(async (host) => {
-        const address = `10.${FIRST_NETWORK + network}.0.${all.indexOf(host) + 1}`;
-        const own = [`addr add ${address}/24 brd + dev eth${network}`, `link set eth${network} up`];
+        const number = all.indexOf(host) + 1;
+        const address = ipv6Only
+          ? `fe80::${number.toString(16)}`
+          : `10.${FIRST_NETWORK + network}.0.${number}`;
+        // Without the second in which the system looks whether somebody else has the address.
+        const added = ipv6Only ? `${address}/64 dev eth${network} nodad` : `${address}/24 brd + dev eth${network}`;
+        const own = [`addr add ${added}`, `link set eth${network} up`];
+        if (ipv6Only) own.unshift(`link set eth${network} addrgenmode none`);
         if (defaultRoute) own.push(`route add default dev eth${network}`);
         await ip(host.namespace, own);
         host.ips[network] = address;
@@ -200,7 +216,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const lab = new Lab(await Namespace.create());
   try {
     for (const name of options.hosts) await lab.addHost(name);
-    await lab.addNetwork(options.hosts, options.defaultRoute);
+    await lab.addNetwork(options.hosts, options);
     return lab;
   } catch (error) {
     await lab[Symbol.asyncDispose]();
