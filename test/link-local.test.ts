@@ -27,7 +27,9 @@ const LO = [v4('127.0.0.1', true), v6('::1', 0, true), v6('fe80::1', 1, true)];
 const LL = v6('fe80::5', 2);
 
 const used = (interfaces: Interfaces, only: readonly string[] = []) =>
-  linkLocalLinks({ lo: LO, ...interfaces }, only).map((link) => `${link.interface}${link.spare ? ' spare' : ''}`);
+  linkLocalLinks({ lo: LO, ...interfaces }, only).map(
+    (link) => `${link.interface}${link.spare ? ' spare' : ''}`,
+  );
 
 test.each([
   ['an interface of both families only for news', { eth0: [v4('192.168.1.5'), LL] }, ['eth0 spare']],
@@ -55,8 +57,15 @@ test('IPv6 uses the named interfaces and no other, whatever they have', () => {
 test('who has IPv4 speaks to those who have none, who speak to everybody and hear both', () => {
   const [both] = linkLocalLinks({ eth0: [v4('192.168.1.5'), LL] }, []);
   const [alone] = linkLocalLinks({ eth0: [LL] }, []);
-  expect(both).toMatchObject({ address: 'fe80::5%eth0', broadcast: 'ff12::cc41:4e36%eth0', groups: ['ff12::cc41:4e41'] });
-  expect(alone).toMatchObject({ broadcast: 'ff12::cc41:4e41%eth0', groups: ['ff12::cc41:4e41', 'ff12::cc41:4e36'] });
+  expect(both).toMatchObject({
+    address: 'fe80::5%eth0',
+    broadcast: 'ff12::cc41:4e36%eth0',
+    groups: ['ff12::cc41:4e41'],
+  });
+  expect(alone).toMatchObject({
+    broadcast: 'ff12::cc41:4e41%eth0',
+    groups: ['ff12::cc41:4e41', 'ff12::cc41:4e36'],
+  });
 });
 
 test('Windows numbers its zones', () => {
@@ -79,7 +88,12 @@ test('an address with a zone is on the link of that zone, and on no other', () =
 test('a URL with a zone is dialled with it, shown with it, and asked for without it', () => {
   const url = 'http://[fe80::1%eth0]:11435';
   expect(hostOf(url)).toBe('fe80::1%eth0');
-  expect(addressOf(url)).toMatchObject({ host: '[fe80::1]:11435', shown: '[fe80::1%eth0]:11435', port: '11435', path: '/' });
+  expect(addressOf(url)).toMatchObject({
+    host: '[fe80::1]:11435',
+    shown: '[fe80::1%eth0]:11435',
+    port: '11435',
+    path: '/',
+  });
   expect(requestTo(`${url}/api/tags?a=%25`)).toEqual({
     protocol: 'http:',
     hostname: 'fe80::1%eth0',

@@ -15,7 +15,8 @@ export function firewallText({ discovery, http }: FirewallPorts): string {
 
   UDP ${discovery}  in, to this port      servers: the questions of clients, which are
                                     broadcast; clients: servers that announce
-                                    themselves
+                                    themselves; by IPv6 to ff12::cc41:4e41 and
+                                    ff12::cc41:4e36
   UDP ${discovery}  in, from this port    clients: the answers of servers; a firewall
                                     does not know them for answers, as the
                                     question went to everyone

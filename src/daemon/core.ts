@@ -23,6 +23,7 @@ import type { Daemon } from './daemon.ts';
 import type { SlotsOf } from './desks.ts';
 import { type Face, listen, localUrl } from './listen.ts';
 import { modelReport } from './model-report.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import { ownNames } from './own-names.ts';
 import { ownPaths } from './own-paths.ts';
 import { reportStatus } from './report.ts';
@@ -83,6 +84,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     shownIds: shownIds(config.dataDir),
     isWaitedFor: (id) => choosing.desks.isWaitedFor(id),
     emit: narrateFleet(log),
+  });
+  const addresses = new OwnAddresses({
+    clock,
+    onChange: (isOurs) => {
+      transport.closeLost('idle', isOurs);
+      fleet.refresh();
+    },
+    onGone: (isOurs) => transport.closeLost('all', isOurs),
   });
   const choosing: Choosing = await startChoosing({
     keepsQueue: config.mode === 'server',
@@ -168,6 +177,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     emit,
   });
   const release = async () => {
+    addresses[Symbol.dispose]();
     await choosing[Symbol.asyncDispose]();
     fleet[Symbol.dispose]();
     transport[Symbol.dispose]();

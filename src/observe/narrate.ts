@@ -77,7 +77,10 @@ export function narrateDiscovery(log: Log): (notice: DiscoveryNotice) => void {
     const { type, ...fields } = notice;
     switch (notice.type) {
       case 'links-changed':
-        if (notice.links.length > 0) return log.info('network interfaces in use', fields);
+        if (notice.links.length > 0) {
+          const links = notice.links.map((link) => `${link.interface} ${link.address}`);
+          return log.info('network interfaces in use', { links });
+        }
         return log.warn(
           'no network to find servers on: connect to one (it is noticed by itself), check --interface, or name servers with --server',
         );

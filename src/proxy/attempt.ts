@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { whyRefused } from '../fleet/rust-server.ts';
 import type { FailureCause } from '../fleet/verdict-rules.ts';
@@ -13,7 +14,7 @@ import type { Exchange } from './exchange.ts';
 import { relay } from './relay.ts';
 import { isRepeatable, nextStep } from './retry.ts';
 import { type StoredAnswer, storeAnswer } from './stored-answer.ts';
-import type { Arrival } from './transport.ts';
+import { type Arrival, isOwnLoss } from './transport.ts';
 
 /** Who runs beside others and may be too late. */
 export interface Gate {
@@ -109,8 +110,7 @@ function unanswered(input: AttemptInput, arrival: Arrival & { stage: 'dial' | 's
   const { stage, error, reused } = arrival;
   const { route, method } = input.exchange;
   const step = nextStep({ routeClass: route.class, method, stage, status: undefined, ...input });
-  // A kept connection that the server had closed says nothing about the server.
-  if (stage === 'sent' && reused && step === 'elsewhere' && isReset(error))
+  if (stage === 'sent' && step === 'elsewhere' && isBlameless(error, reused))
     return { type: 'again', outcome: NOBODY };
   const cause: FailureCause = stage === 'dial' ? 'dial' : 'stream';
   const outcome: Outcome = { type: 'failed', cause, reason: error.message };
@@ -193,7 +193,9 @@ async function answered(
   if (end.type === 'client-left') return { type: 'client-left', outcome: NOBODY };
   const reason = why(end.reason);
   // That a registry cannot be reached, or a file is no model, is not the server's failure: it said so itself.
-  const blameless = end.told && route.class === 'pinned';
+  // A connection that is kept has left its response.
+  const socket: Socket | null = response.socket;
+  const blameless = (end.told && route.class === 'pinned') || isOwnLoss(socket?.errored);
   const outcome: Outcome = blameless ? NOBODY : { type: 'failed', cause: 'stream', reason };
   // Headers alone are not an answer: nothing has reached the client, so another server may still give one.
   if (!end.begun && isRepeatable({ routeClass: route.class, method, replayable })) {
@@ -213,8 +215,11 @@ export function statusOutcome(status: number, response: IncomingMessage): Outcom
   return { type: 'failed', cause, reason: `it answered ${status}` };
 }
 
-/** Whether a connection ended as a kept one does that the other side had closed. */
-export function isReset(error: Error): boolean {
+/**
+ * Whether a connection ended in a way that says nothing about the server: it was a kept one that the server had closed
+ * meanwhile, or this machine has another address now. Pure.
+ */
+export function isBlameless(error: Error, reused: boolean): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  return code === 'ECONNRESET' || code === 'EPIPE';
+  return isOwnLoss(error) || (reused && (code === 'ECONNRESET' || code === 'EPIPE'));
 }

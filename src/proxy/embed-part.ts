@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { addressOf } from '../config/host.ts';
 import type { Outcome, Pick } from '../routing/router.ts';
-import { isReset, statusOutcome } from './attempt.ts';
+import { isBlameless, statusOutcome } from './attempt.ts';
 import { type AttendedOptions, sendAttended } from './attended.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardHeaders } from './headers.ts';
@@ -79,7 +79,8 @@ export async function askPart(options: PartOptions, input: PartInput): Promise<P
     }
     if (signal.aborted) return { type: 'unsplit', outcome: NOBODY };
     const { stage, error, reused } = arrival;
-    if (stage === 'sent' && reused && !sent.gone && isReset(error)) return { type: 'again', outcome: NOBODY };
+    if (stage === 'sent' && !sent.gone && isBlameless(error, reused))
+      return { type: 'again', outcome: NOBODY };
     const cause = stage === 'dial' || sent.gone ? 'dial' : 'stream';
     const outcome: Outcome = { type: 'failed', cause, reason: error.message, judged: sent.gone };
     return { type: 'elsewhere', status: undefined, outcome };

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import util from 'node:util';
 import type Server from 'http-proxy';
 import type { Cancel, Clock } from '../clock.ts';
-import { addressOf } from '../config/host.ts';
+import { addressOf, isLoopbackHost } from '../config/host.ts';
 import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
 import { restoreType } from './lost-type.ts';
 
@@ -45,6 +45,9 @@ export interface Sending {
 /** Idle connections kept per server: more than a laptop's apps use side by side. */
 const MAX_IDLE_CONNECTIONS = 32;
 const KEPT = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, noDelay: true };
+
+/** The code of errors of connections that we close ourselves, as nothing can come back. */
+const OWN_LOSS = 'OLLANA_OWN_ADDRESS_LOST';
 
 /**
  * http-proxy calls `util._extend`, which warns (DEP0060) on Node >= 22; while it loads it is given the function
@@ -90,6 +93,11 @@ class Outgoing extends Readable {
     this.#body = undefined;
     this.push(null);
   }
+}
+
+/** Whether a connection ended because this machine lost the address that it had there; see `closeLost`. */
+export function isOwnLoss(error: Error | null | undefined): boolean {
+  return (error as NodeJS.ErrnoException | null | undefined)?.code === OWN_LOSS;
 }
 
 /** Sends requests to servers over kept-alive connections. The only user of http-proxy. */
@@ -176,6 +184,22 @@ export class Transport implements Disposable {
       if (dispatch.client.destroyed) clientGone();
     });
     return { arrival, destroy };
+  }
+
+  /**
+   * Closes connections whose own address this machine has lost, as nothing comes back on them: those that are idle, or
+   * those in use, too.
+   */
+  closeLost(which: 'idle' | 'all', isOurs: (address: string) => boolean): void {
+    const agents = [this.agent, this.#secureAgent, this.#freshAgent, this.#freshSecureAgent];
+    const lists = agents.flatMap((agent) => [agent.freeSockets, ...(which === 'all' ? [agent.sockets] : [])]);
+    for (const socket of lists.flatMap((list) => Object.values(list).flatMap((sockets) => sockets ?? []))) {
+      const { localAddress } = socket;
+      // One that still dials has a limit of its own.
+      if (localAddress === undefined || isLoopbackHost(localAddress) || isOurs(localAddress)) continue;
+      const lost = new Error(`this machine has lost its address ${localAddress}`);
+      socket.destroy(Object.assign(lost, { code: OWN_LOSS }));
+    }
   }
 
   #agentFor({ url, pin, fresh }: Dispatch): http.Agent {

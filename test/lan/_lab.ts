@@ -183,7 +183,9 @@ export class Lab implements AsyncDisposable {
           ? `fe80::${number.toString(16)}`
           : `10.${FIRST_NETWORK + network}.0.${number}`;
         // Without the second in which the system looks whether somebody else has the address.
-        const added = ipv6Only ? `${address}/64 dev eth${network} nodad` : `${address}/24 brd + dev eth${network}`;
+        const added = ipv6Only
+          ? `${address}/64 dev eth${network} nodad`
+          : `${address}/24 brd + dev eth${network}`;
         const own = [`addr add ${added}`, `link set eth${network} up`];
         if (ipv6Only) own.unshift(`link set eth${network} addrgenmode none`);
         if (defaultRoute) own.push(`route add default dev eth${network}`);

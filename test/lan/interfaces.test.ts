@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { until } from '../_deadline.ts';
 import { skipBecause } from '../_skip.ts';
 import { captureUnavailable } from './_capture.ts';
-import { clientOn, LOCAL_FACE, serveOn, simulatedOn, untilListed } from './_fleet.ts';
+import { clientOn, LOCAL_FACE, serveOn, serversSeenBy, simulatedOn, untilListed } from './_fleet.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 
 const MODEL = { name: 'tiny' };
@@ -55,8 +55,41 @@ describe('interfaces that change', { timeout: 60_000 }, () => {
     const changedAt = performance.now();
     const answer = await chat(laptop);
     expect(answer.status, answer.text).toBe(200);
-    console.log(`own address replaced: a request sent at once answered after ${(performance.now() - changedAt).toFixed(0)} ms`);
+    console.log(
+      `own address replaced: a request sent at once answered after ${(performance.now() - changedAt).toFixed(0)} ms`,
+    );
     expect(performance.now() - changedAt).toBeLessThan(5000);
+    const [server] = await serversSeenBy(laptop);
+    expect(server?.verdict).toBe('reliable');
+  });
+
+  test('a stream that runs while the laptop gets another address ends with an error, and blames nobody', async () => {
+    await using lab = await createLab({ hosts: ['gpu1', 'laptop'] });
+    const laptop = lab.host('laptop');
+    await simulatedOn(lab.host('gpu1'), {
+      models: [{ name: 'tiny', tokensPerSecond: 5 }],
+      answer: 'word '.repeat(200),
+    });
+    await using _server = await serveOn(lab.host('gpu1'));
+    await using _client = await clientOn(laptop);
+    await untilListed(laptop, ['tiny']);
+    let changing: Promise<void> | undefined;
+    let changedAt = 0;
+    const answer = await laptop.http(`${LOCAL_FACE}/api/chat`, {
+      ...CHAT,
+      onLine: () => {
+        changing ??= laptop.changeAddress('10.77.0.88').then(() => {
+          changedAt = Date.now();
+        });
+      },
+    });
+    await changing;
+    const endedMs = answer.startedAt + answer.totalMs - changedAt;
+    console.log(`own address replaced in mid-stream: its end told after ${endedMs.toFixed(0)} ms`);
+    expect(JSON.parse(answer.lines.at(-1)!.text)).toHaveProperty('error');
+    expect(endedMs).toBeLessThan(5000);
+    const [server] = await serversSeenBy(laptop);
+    expect(server?.verdict).toBe('reliable');
   });
 
   test('links that go down and up again and again cost no request', async () => {
@@ -79,7 +112,9 @@ describe('interfaces that change', { timeout: 60_000 }, () => {
       expect([answer.status, answer.error], answer.text).toEqual([200, undefined]);
       times.push(answer.startedAt + answer.totalMs - upAt);
     }
-    console.log(`link down for 1.5 s: a waiting request answered ${times.map((ms) => ms.toFixed(0)).join(', ')} ms after it was up`);
+    console.log(
+      `link down for 1.5 s: a waiting request answered ${times.map((ms) => ms.toFixed(0)).join(', ')} ms after it was up`,
+    );
     expect(Math.max(...times)).toBeLessThan(5000);
   });
 
@@ -97,15 +132,19 @@ describe('interfaces that change', { timeout: 60_000 }, () => {
     await lab.addSecondNetwork(['gpu2', 'laptop']);
     await untilListed(laptop, ['tiny', 'other']);
     const foundMs = performance.now() - pluggedAt;
-    console.log(`interface added on both sides: models of the server there listed after ${foundMs.toFixed(0)} ms`);
+    console.log(
+      `interface added on both sides: models of the server there listed after ${foundMs.toFixed(0)} ms`,
+    );
     expect(foundMs).toBeLessThan(2000);
     const unpluggedAt = performance.now();
     await laptop.configure(['link del eth1']);
     await until(10_000, 'the server there to be out of use', async () => {
-      const tags = await laptop.http(`${LOCAL_FACE}/api/tags`);
-      return tags.text.includes('tiny') && !tags.text.includes('other');
+      const seen = await serversSeenBy(laptop);
+      return !seen.some(({ name, verdict }) => name === 'gpu2' && verdict === 'reliable');
     });
-    console.log(`interface removed: models of the server there gone after ${(performance.now() - unpluggedAt).toFixed(0)} ms`);
+    const lostMs = performance.now() - unpluggedAt;
+    console.log(`interface removed: the server there out of use after ${lostMs.toFixed(0)} ms`);
+    expect(lostMs).toBeLessThan(5000);
     expect((await chat(laptop)).status).toBe(200);
   });
 });
@@ -128,13 +167,31 @@ describe('virtual interfaces', { timeout: 60_000 }, () => {
       'addr add 10.8.0.2 peer 10.8.0.1/32 dev tun0',
       'link set tun0 up',
     ]);
-    await container.configure(['link set eth0 down', 'addr add 172.17.0.2/16 brd + dev eth9', 'link set eth9 up']);
+    await container.configure([
+      'link set eth0 down',
+      'addr add 172.17.0.2/16 brd + dev eth9',
+      'link set eth9 up',
+    ]);
     await vpn.configure(['addr add 10.8.0.1 peer 10.8.0.2/32 dev tun0', 'link set tun0 up']);
     const linkLocalOf = async (name: string) => {
-      const { stdout } = await laptop.exec('ip', ['-6', '-o', 'addr', 'show', 'dev', name, 'scope', 'link', '-tentative']);
+      const { stdout } = await laptop.exec('ip', [
+        '-6',
+        '-o',
+        'addr',
+        'show',
+        'dev',
+        name,
+        'scope',
+        'link',
+        '-tentative',
+      ]);
       return stdout.includes('fe80:');
     };
-    await until(5000, 'link-local addresses', async () => (await linkLocalOf('veth1')) && (await linkLocalOf('docker0')));
+    await until(
+      5000,
+      'link-local addresses',
+      async () => (await linkLocalOf('veth1')) && (await linkLocalOf('docker0')),
+    );
     await using cable = await laptop.capture({ filter: 'udp port 11436', interface: 'veth1' });
     await using tunnel = await laptop.capture({ filter: 'udp port 11436', interface: 'tun0' });
     await simulatedOn(container, { models: [MODEL] });
@@ -151,7 +208,9 @@ describe('virtual interfaces', { timeout: 60_000 }, () => {
     const { stdout } = await laptop.exec('ip', ['-6', '-o', 'addr', 'show', 'dev', 'veth1', 'scope', 'link']);
     const own = /inet6 (\S+)\//.exec(stdout)?.[1] ?? '';
     const tail = own.split(':').at(-1) ?? 'none';
-    expect(cable.packets.filter(({ src }) => src.includes(':') && src.endsWith(tail.padStart(4, '0')))).toEqual([]);
+    expect(
+      cable.packets.filter(({ src }) => src.includes(':') && src.endsWith(tail.padStart(4, '0'))),
+    ).toEqual([]);
     expect(client.process.output).not.toMatch(/cannot (send|listen)/);
   });
 });

@@ -22,7 +22,17 @@ const dropIPv4 = (host: LabHost) => host.configure([`addr del ${host.ip}/24 dev 
 /** Resolves when a host's link-local address can be used. */
 const untilReady = (host: LabHost) =>
   until(5000, 'a link-local address', async () => {
-    const { stdout } = await host.exec('ip', ['-6', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'link', '-tentative']);
+    const { stdout } = await host.exec('ip', [
+      '-6',
+      '-o',
+      'addr',
+      'show',
+      'dev',
+      'eth0',
+      'scope',
+      'link',
+      '-tentative',
+    ]);
     return stdout.includes('fe80:');
   });
 
@@ -72,7 +82,9 @@ describe('a network without IPv4', { timeout: 60_000 }, () => {
       const gpu1 = (await serversSeenBy(laptop)).find(({ name }) => name === 'gpu1');
       return gpu1?.verdict !== 'reliable';
     });
-    console.log(`IPv6 only: a server that shuts down is out of use after ${(performance.now() - goneAt).toFixed(0)} ms`);
+    console.log(
+      `IPv6 only: a server that shuts down is out of use after ${(performance.now() - goneAt).toFixed(0)} ms`,
+    );
   });
 
   test('a server is named by hand by its link-local address, and the Host header has no zone', async () => {
@@ -85,7 +97,10 @@ describe('a network without IPv4', { timeout: 60_000 }, () => {
         .listen(11434, '::', () => console.log('up'))`,
     ]);
     await plain.waitFor(/up/);
-    await using _client = await clientOn(lab.host('laptop'), ['--server', 'http://[fe80::1%25eth0]:11434=gpu1']);
+    await using _client = await clientOn(lab.host('laptop'), [
+      '--server',
+      'http://[fe80::1%25eth0]:11434=gpu1',
+    ]);
     await untilListed(lab.host('laptop'), ['tiny']);
     const answer = await lab.host('laptop').http(`${LOCAL_FACE}/api/chat`, CHAT);
     expect([answer.status, answer.headers['x-ollana-server']], answer.text).toEqual([200, 'gpu1']);
@@ -135,11 +150,15 @@ describe('a network with both families', { timeout: 60_000 }, () => {
     const isIt = ({ url, deviceId }: { url: string; deviceId?: string }) =>
       url.startsWith('http://[fe80:') && url.endsWith('%eth0]:11435') && deviceId !== undefined;
     const seen = await waitForSighting(early, isIt, 3000);
-    console.log(`${lonely} without IPv4: found ${seen.at - startedAt} ms after the server's process was started`);
+    console.log(
+      `${lonely} without IPv4: found ${seen.at - startedAt} ms after the server's process was started`,
+    );
     if (lonely === 'laptop') return;
     await waitForSighting(await side(lab.host('laptop2'), 'client'), isIt, 3000);
     // Its announcements keep the claim alive.
-    await until(12_000, 'a later sighting', () => sightings(early).some((one) => isIt(one) && one.at > seen.at + 5500));
+    await until(12_000, 'a later sighting', () =>
+      sightings(early).some((one) => isIt(one) && one.at > seen.at + 5500),
+    );
   });
 
   test('those that have both meet by IPv4 alone', async () => {
@@ -155,7 +174,8 @@ describe('a network with both families', { timeout: 60_000 }, () => {
 });
 
 /** What a packet of the beacon takes on Ethernet: headers of Ethernet, IP and UDP; 60 bytes at least. */
-const frameBytes = ({ src, payload }: Packet) => Math.max(60, 14 + (src.includes(':') ? 40 : 20) + 8 + payload.length);
+const frameBytes = ({ src, payload }: Packet) =>
+  Math.max(60, 14 + (src.includes(':') ? 40 : 20) + 8 + payload.length);
 
 describe('IPv6 on the wire', { timeout: 90_000 }, () => {
   skipBecause(labAvailable() ?? captureUnavailable());
@@ -171,8 +191,14 @@ describe('IPv6 on the wire', { timeout: 90_000 }, () => {
     expect([asked.dport, asked.payload.toString('hex')]).toEqual([11436, LANA]);
     expect(asked.sport).not.toBe(11436);
     const announced = await wire.waitFor(({ src, dst }) => src === server && dst === EVERYONE);
-    expect([announced.sport, announced.dport, announced.payload.toString('hex')]).toEqual([11436, 11436, LANA]);
-    const answered = await wire.waitFor(({ src, dst, dport }) => src === server && dst === laptop && dport === asked.sport);
+    expect([announced.sport, announced.dport, announced.payload.toString('hex')]).toEqual([
+      11436,
+      11436,
+      LANA,
+    ]);
+    const answered = await wire.waitFor(
+      ({ src, dst, dport }) => src === server && dst === laptop && dport === asked.sport,
+    );
     expect([answered.sport, answered.payload.toString('hex', 0, 4)]).toEqual([11436, LANA]);
     for (const { dst, payload, dport } of wire.packets)
       if (dst.startsWith('ff') && dport === 11436) expect([dst, payload.length]).toEqual([EVERYONE, 4]);
