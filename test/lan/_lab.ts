@@ -104,6 +104,12 @@ export class LabHost {
     this.ips[network] = address;
   }
 
+  /** All its addresses, of both families, as captures write them. */
+  async addresses(): Promise<ReadonlySet<string>> {
+    const { stdout } = await this.exec('ip', ['-o', 'addr', 'show']);
+    return new Set([...stdout.matchAll(/inet6? ([^\s/]+)/g)].map(([, address = '']) => expand(address)));
+  }
+
   /** Changes its network by `ip` commands. */
   configure(commands: readonly string[]): Promise<void> {
     return ip(this.namespace, commands);
@@ -224,6 +230,16 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     await lab[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** IPv6 in eight groups of four digits; IPv4 as it is. */
+function expand(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = (text: string | undefined) => (text ? text.split(':') : []);
+  const zeros = 8 - groups(head).length - groups(tail).length;
+  const all = [...groups(head), ...Array.from({ length: zeros }, () => '0'), ...groups(tail)];
+  return all.map((group) => group.padStart(4, '0')).join(':');
 }
 
 /** The switch's end of a host's cable. */
