@@ -282,7 +282,7 @@ describe('the options of the fleet benchmark', () => {
     [['--seeds', '1.5'], /--seeds takes whole/],
     [['--clients', '9'], /--clients/],
     [['--also', 'olla'], /--also is NAME=URL/],
-    [['--drift', '--arrivals', '60'], /--arrivals/],
+    [['--drift', '--arrivals', '5'], /--arrivals/],
   ])('%j are refused', (argv, words) => {
     expect(() => readFleetConfig(argv)).toThrow(words);
   });

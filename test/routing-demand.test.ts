@@ -23,13 +23,13 @@ function demandAfter(...fleets: readonly (readonly Holder[])[]): Demand {
 }
 
 describe('the demand for a model', () => {
-  it('is who has it in memory, whatever tells so', () => {
-    const a = server('a', { x: { loaded: true } });
+  it('is who has it in memory or loads it, whatever tells so', () => {
+    const a = server('a', { x: { loaded: true }, y: { loading: true } });
     const plain = { ...server('b', {}, ['x', 'y']), load: undefined };
     // Its list is older than what it tells itself.
     const pushedOut = server('c', { x: { loaded: false } }, ['x']);
     const demand = demandAfter([a, plain, pushedOut]);
-    expect([demand.holders('x'), demand.holders('y'), demand.holders('z')]).toEqual([2, 1, 0]);
+    expect([demand.holders('x'), demand.holders('y'), demand.holders('z')]).toEqual([2, 2, 0]);
   });
 
   it('is who waits for it in the longest queue, as one waits in several', () => {
@@ -37,11 +37,13 @@ describe('the demand for a model', () => {
     expect(demandAfter(fleet).waiting('x')).toBe(5);
   });
 
+  it('is spread over those that have it', () => {
+    const holders = ['a', 'b'].map((id) => server(id, { x: { queued: 6, loaded: true } }));
+    expect(demandAfter(holders).waiting('x')).toBe(3);
+  });
+
   it('follows what servers tell, and forgets those that leave', () => {
-    const before = [
-      server('a', { x: { queued: 3, loaded: true } }),
-      server('b', { x: { queued: 5, loaded: true } }),
-    ];
+    const before = [server('a', { x: { queued: 3, loaded: true } }), server('b', { x: { queued: 5 } })];
     const after = [before[0] as Holder, server('b', { x: { queued: 1 } })];
     expect(demandAfter(before, after).waiting('x')).toBe(3);
     expect(demandAfter(before, after).holders('x')).toBe(1);
@@ -65,14 +67,14 @@ describe('what a load weighs', () => {
   });
 
   it('is shared by those who wait for the model', () => {
-    const crowded = server('other', { small: SMALL, big: { loaded: true, queued: 4 } });
-    expect(weightAt([here, crowded]).rush).toBe(0.5);
+    const crowded = server('other', { small: SMALL, big: { loaded: true, queued: 5 } });
+    expect(weightAt([here, crowded]).rush).toBeCloseTo(2.5 / 7.5);
   });
 
   it('is more when many wait for what it pushes out, as many as wait for it cancelling out', () => {
-    const wanted = server('other', { small: { ...SMALL, queued: 4 } });
-    expect(weightAt([here, wanted]).rush).toBe(2);
-    const both = server('other', { small: { ...SMALL, queued: 4 }, big: { loaded: true, queued: 4 } });
+    const wanted = server('other', { small: { ...SMALL, queued: 10 } });
+    expect(weightAt([here, wanted]).rush).toBe(3);
+    const both = server('other', { small: { ...SMALL, queued: 10 }, big: { loaded: true, queued: 5 } });
     expect(weightAt([here, both]).rush).toBe(1);
   });
 

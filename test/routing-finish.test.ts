@@ -78,10 +78,10 @@ describe('when a request would end', () => {
       is: { finishMs: 2.5 * 2500 + 1000, immediateMs: 7250 },
     },
     {
-      of: 'a load on a shared GPU: the others are not waited for by the load',
+      of: 'a load on a shared GPU: it comes after all that waits there',
       x: COLD,
       others: [9000],
-      is: { finishMs: 4000 },
+      is: { finishMs: 2000 + 1000 + 9000, immediateMs: 12_000 },
     },
     {
       of: 'a model being loaded: warm, not free, and the load is in its backlog',

@@ -40,12 +40,19 @@ const ANSWER = { from: 30, to: 80 };
 /** Turns of a conversation before the app begins a new one. */
 const TURNS = { from: 3, to: 8 };
 
-/** Arrivals after a drift that do not count: as long may learning anew take. */
-export const DRIFT_GRACE = 40;
+/** 240 in the main world. As many more where there is room for more models: what learning costs is then as great a part. */
+const ARRIVALS_PER_PLACE = 48;
+/** 40 of the main world's arrivals: as long may learning anew take after a drift. */
+const DRIFT_GRACE = 1 / 6;
+
+/** How many arrivals a run of this world has unless told otherwise. Pure. */
+export function usualArrivals({ gpus }: FleetWorld): number {
+  return ARRIVALS_PER_PLACE * gpus.reduce((sum, { memory }) => sum + memory, 0);
+}
 
 /** The first of so many arrivals that counts. Pure. */
 export function countedFrom(arrivals: number, drift: boolean): number {
-  return drift ? (arrivals >> 1) + DRIFT_GRACE : 0;
+  return drift ? (arrivals >> 1) + Math.round(DRIFT_GRACE * arrivals) : 0;
 }
 
 interface Talk {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { WORLD_NAMES, type WorldName } from '../fleet/world.ts';
+import { usualArrivals } from '../fleet/workload.ts';
+import { WORLD_NAMES, WORLDS, type WorldName } from '../fleet/world.ts';
 
 /** What is simulated. */
 export interface SimConfig {
@@ -20,8 +21,8 @@ export interface SimConfig {
 }
 
 /** Enough for the p95 of a queue that empties and fills again; a large fleet sees every server used often. */
-const REQUESTS = { scale: 20_000, fleet: 240 };
-const WORLDS = ['scale', ...WORLD_NAMES] as const;
+const REQUESTS = 20_000;
+const NAMES = ['scale', ...WORLD_NAMES] as const;
 
 /** Reads the command line. Throws RangeError or TypeError that say what is wrong. */
 export function readSimConfig(argv: readonly string[]): SimConfig {
@@ -39,8 +40,8 @@ export function readSimConfig(argv: readonly string[]): SimConfig {
       drift: { type: 'boolean', default: false },
     },
   });
-  const world = WORLDS.find((name) => name === values.world);
-  if (!world) throw new RangeError(`--world is one of ${WORLDS.join(', ')}, not '${values.world}'`);
+  const world = NAMES.find((name) => name === values.world);
+  if (!world) throw new RangeError(`--world is one of ${NAMES.join(', ')}, not '${values.world}'`);
   const isScale = world === 'scale';
   if (isScale && values.drift) throw new RangeError('--drift needs a world of several models');
   const servers = within('--servers', values.servers, 1, 10_000, true);
@@ -53,7 +54,7 @@ export function readSimConfig(argv: readonly string[]): SimConfig {
     seed: within('--seed', values.seed, 0, 2 ** 32 - 1, true),
     requests: within(
       '--requests',
-      values.requests ?? String(isScale ? REQUESTS.scale : REQUESTS.fleet),
+      values.requests ?? String(isScale ? REQUESTS : usualArrivals(WORLDS[world])),
       20,
       1e7,
       true,

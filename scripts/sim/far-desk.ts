@@ -37,6 +37,6 @@ export class FarDesk implements Desk {
     const { fleet, server, journey } = this.#options;
     const queue = fleet.servers[server];
     if (!queue) throw new RangeError(`no server ${server} in this fleet`);
-    return openTicket(fleet.wire, queue.admission, journey, job, events);
+    return openTicket(fleet.wire, queue.desk, journey, job, events);
   }
 }

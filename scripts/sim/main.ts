@@ -13,7 +13,7 @@ const USAGE = `npm run simulate -- [options]: laptops and servers on a virtual c
   --servers N          GPUs of the world scale, default 10; a third each of speed 4, 2 and 1
   --laptops N          default ten for each server, 3 in the other worlds
   --load X             share of what all GPUs could do together, default 0.8
-  --requests N         default 20000, 240 in the other worlds
+  --requests N         default 20000; in the other worlds 48 for each model that fits (main: 240)
   --seed N             default 1: the same requests for the same seed
   --stale MS           how long what a server tells is under way, default 2; it tells every 20 ms at most
   --lost PERCENT       messages that get lost, default 0

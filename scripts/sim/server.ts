@@ -1,11 +1,9 @@
 import type { Clock } from '../../src/clock.ts';
 import { Costs } from '../../src/fleet/costs.ts';
 import type { ServerLoad } from '../../src/fleet/load.ts';
-import { assumedCost } from '../../src/routing/assumed-cost.ts';
-import type { Job, Seat } from '../../src/routing/desk.ts';
-import { serviceMs, UNLOADED } from '../../src/routing/finish.ts';
-import { Admission } from '../../src/server/admission.ts';
-import type { GpuFacts } from '../../src/server/gpu-facts.ts';
+import type { ServerFacts } from '../../src/fleet/pool.ts';
+import type { Seat } from '../../src/routing/desk.ts';
+import { LocalDesk } from '../../src/server/local-desk.ts';
 import { type GpuJob, GpuModel } from '../fleet/gpu-model.ts';
 import type { FleetGpu, FleetModel } from '../fleet/world.ts';
 
@@ -22,15 +20,23 @@ export interface SimServerOptions {
 const COALESCE_MS = 20;
 /** A load has brought its first byte soon after it ended, ms. */
 const LOADED_LOOK_MS = 10;
+/** Reading Ollama's lists takes about as long, ms. */
+const LIST_MS = 2;
+/** Ollama keeps a model for as long, ms. */
+const KEEP_ALIVE_MS = 300_000;
 const ID = 'self';
+/** A model of size 1, bytes. */
+const UNIT_BYTES = 2e9;
 const TYPICAL = { promptTokens: 100, outputTokens: 100 };
 
-/** A GPU machine: the real queue before a simulated GPU. */
+/** A GPU machine: the real queue, which learns what it can see, before a simulated GPU. */
 export class SimServer {
   readonly gpu: GpuModel;
-  readonly admission: Admission;
+  readonly desk: LocalDesk;
   readonly #options: SimServerOptions;
   readonly #costs = new Costs();
+  #facts: ServerFacts;
+  #reading = false;
   #holding = false;
   #changed = false;
 
@@ -38,100 +44,86 @@ export class SimServer {
     this.#options = options;
     const { clock, gpu, models, preloaded } = options;
     this.gpu = new GpuModel(clock, gpu, preloaded ? models : []);
-    this.admission = new Admission({
+    this.#facts = factsOf(models, this.gpu, clock.wall());
+    this.desk = new LocalDesk({
       clock,
-      facts: this.#facts(),
+      deviceId: ID,
+      facts: () => this.#facts,
+      costs: this.#costs,
+      slots: () => 1,
       onChange: () => this.#onChange(),
-      onMemory: () => this.#sync(),
+      refresh: () => this.#refresh(),
     });
-    if (!preloaded) return;
     // What runs for long is known.
-    for (const model of models) for (let i = 0; i < 5; i += 1) this.#learn({ model, ...TYPICAL });
-    this.#sync();
+    for (const model of preloaded ? models : []) for (let i = 0; i < 5; i += 1) this.#learnTypical(model);
+    this.desk.sync(this.#facts, clock.now());
   }
 
   /** What it tells now. */
   load(): ServerLoad {
-    return this.admission.load(this.#options.models.map(({ name }) => name));
+    return this.desk.load();
   }
 
   /** Runs a job that has a seat. */
   run(job: GpuJob, seat: Seat, onDone: () => void): void {
     const { clock } = this.#options;
-    const { model } = job;
+    const { model, outputTokens } = job;
+    const cold = !this.gpu.has(model);
+    const sentAt = clock.now();
     seat.use();
+    let begunAt = sentAt;
     const begin = () => {
       if (!this.gpu.has(model)) return;
       stop();
+      begunAt = clock.now();
       seat.begun();
     };
     const stop = clock.every(LOADED_LOOK_MS, begin);
     begin();
+    const aloneMs = this.gpu.workMs(job);
     this.gpu.start(job, () => {
       stop();
-      this.#learn(job);
-      seat.release();
+      const ranMs = clock.now() - begunAt;
+      const outputMs = (ranMs * outputTokens * model.decodeMsPerToken) / this.gpu.gpu.speed / aloneMs;
+      seat.release({
+        counters: {
+          promptTokens: job.promptTokens,
+          promptMs: ranMs - outputMs,
+          outputTokens,
+          outputMs,
+          ...(cold && { loadMs: begunAt - sentAt }),
+        },
+        streamed: true,
+        firstByteMs: begunAt - sentAt,
+        totalMs: clock.now() - sentAt,
+      });
       onDone();
     });
   }
 
-  #facts(): GpuFacts {
-    const loadMs = (key: string) => this.#model(key).loadMs;
-    return {
-      slots: () => 1,
-      victims: (key, loaded) => ({ keys: this.#victims(key, loaded), sure: true }),
-      loadMs,
-      workMs: (job: Job) =>
-        serviceMs(UNLOADED, job, assumedCost(this.#costs.of(ID, job.model), undefined, undefined)),
-      speeds: (key) => {
-        const cost = this.#costs.of(ID, key);
-        return {
-          decodeMsPerToken: cost.decodeMsPerToken ?? null,
-          prefillMsPerToken: cost.prefillMsPerToken ?? null,
-          outputTokens: cost.outputTokens ?? null,
-          loadMs: loadMs(key),
-        };
-      },
-      learn: () => {},
-    };
-  }
-
-  #model(key: string): FleetModel {
-    const model = this.#options.models.find(({ name }) => name === key);
-    if (!model) throw new RangeError(`no model '${key}' in this world`);
-    return model;
-  }
-
-  #victims(key: string, loaded: readonly string[]): string[] {
-    const victims: string[] = [];
-    let used = loaded.reduce((sum, one) => sum + this.#model(one).size, this.#model(key).size);
-    for (const one of loaded) {
-      if (used <= this.#options.gpu.memory) break;
-      victims.push(one);
-      used -= this.#model(one).size;
-    }
-    return victims;
-  }
-
-  #learn({
-    model,
-    promptTokens,
-    outputTokens,
-  }: Pick<GpuJob, 'model' | 'promptTokens' | 'outputTokens'>): void {
+  #learnTypical({ name, prefillMsPerToken, decodeMsPerToken, loadMs }: FleetModel): void {
     const { speed } = this.#options.gpu;
-    this.#costs.learn(ID, model.name, {
+    const { promptTokens, outputTokens } = TYPICAL;
+    this.#costs.learn(ID, name, {
       promptTokens,
-      promptMs: (promptTokens * model.prefillMsPerToken) / speed,
+      promptMs: (promptTokens * prefillMsPerToken) / speed,
       outputTokens,
-      outputMs: (outputTokens * model.decodeMsPerToken) / speed,
+      outputMs: (outputTokens * decodeMsPerToken) / speed,
+      loadMs,
       sharing: 1,
     });
   }
 
-  #sync(): void {
+  /** Reads the lists of its Ollama: how it learns what is in memory, and what a load has pushed out. */
+  #refresh(): void {
+    if (this.#reading) return;
+    this.#reading = true;
     const { clock, models } = this.#options;
-    const keys = models.filter((model) => this.gpu.has(model)).map(({ name }) => name);
-    this.admission.sync(keys, clock.now());
+    clock.after(LIST_MS, () => {
+      this.#reading = false;
+      this.#facts = factsOf(models, this.gpu, clock.wall());
+      this.desk.sync(this.#facts, clock.now());
+    });
   }
 
   #onChange(): void {
@@ -151,4 +143,30 @@ export class SimServer {
       }
     });
   }
+}
+
+/** What the lists of that GPU's Ollama would say. */
+function factsOf(models: readonly FleetModel[], gpu: GpuModel, nowMs: number): ServerFacts {
+  const rowOf = ({ name, size }: FleetModel) => ({ name, key: name, raw: { size: size * UNIT_BYTES } });
+  const loaded = models.filter((model) => gpu.has(model));
+  return {
+    deviceId: ID,
+    name: ID,
+    url: 'http://127.0.0.1:11434',
+    kind: 'ollama',
+    sources: [],
+    verdict: { state: 'reliable', sinceMs: 0 },
+    version: undefined,
+    tags: models.map((model) => ({ ...rowOf(model), digest: '', modifiedAt: '' })),
+    ps: loaded.map((model) => ({
+      ...rowOf(model),
+      expiresAt: new Date(nowMs + KEEP_ALIVE_MS).toISOString(),
+    })),
+    modelKeys: new Set(models.map(({ name }) => name)),
+    loadedKeys: new Set(loaded.map(({ name }) => name)),
+    load: undefined,
+    allowsManage: true,
+    freeMemoryBytes: undefined,
+    latencyMs: 0,
+  };
 }

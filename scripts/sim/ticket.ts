@@ -1,5 +1,4 @@
-import type { Job, Seat, Ticket, TicketEvents } from '../../src/routing/desk.ts';
-import type { Admission } from '../../src/server/admission.ts';
+import type { Desk, Job, Seat, Ticket, TicketEvents } from '../../src/routing/desk.ts';
 import type { Trip, Wire } from './wire.ts';
 
 /** What a request took on its way. */
@@ -19,7 +18,7 @@ const LOST = 'the connection was reset';
 /** Opens a place in a server's queue over the network. */
 export function openTicket(
   wire: Wire,
-  admission: Admission,
+  desk: Desk,
   journey: Journey,
   job: Job,
   { onSeat, onQueued, onRefused }: TicketEvents,
@@ -38,7 +37,7 @@ export function openTicket(
     journey,
     () => {
       if (settled) return;
-      waiting = admission.open(job, {
+      waiting = desk.open(job, {
         onSeat: (seat) => {
           granted = seat;
           wire.send(
@@ -54,6 +53,7 @@ export function openTicket(
             },
           );
         },
+        onLost: () => {},
         onQueued: (aheadMs) => wire.send(journey, () => settled || onQueued(aheadMs)),
         onRefused: (reason) => wire.send(journey, () => refused(reason)),
       });

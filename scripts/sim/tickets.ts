@@ -1,6 +1,7 @@
 import type { ServerLoad } from '../../src/fleet/load.ts';
 import { bind } from '../../src/routing/binding.ts';
 import { Demand } from '../../src/routing/demand.ts';
+import type { Job } from '../../src/routing/desk.ts';
 import { FleetSpeeds } from '../../src/routing/fleet-speeds.ts';
 import { diceOf } from '../fleet/dice.ts';
 import type { SimConfig } from './config.ts';
@@ -66,13 +67,9 @@ export function runTickets(scene: Scene, { seed, lost, staleMs }: SimConfig): Ou
     const own = laptops[laptop] as Laptop;
     const journey = journeys[index] as Journey;
     const tried = new Set<number>();
-    const run = (
-      server: number,
-      { real }: SimSeat,
-      jobAsked: Parameters<SimServer['admission']['take']>[0],
-    ) => {
-      const { gpu, admission } = servers[server] as SimServer;
-      const seat = real ?? admission.take(jobAsked);
+    const run = (server: number, { real }: SimSeat, jobAsked: Job) => {
+      const { gpu, desk } = servers[server] as SimServer;
+      const seat = real ?? desk.take(jobAsked);
       if (!seat) {
         journey.busy += 1;
         return wire.send(journey, choose);

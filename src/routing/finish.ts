@@ -84,13 +84,28 @@ export function estimate(
   // With several slots the queue moves by as many at once.
   const aheadMs = active < slots && queued === 0 ? CROWDING * active * ownMs : backlogMs / slots;
   const atWork = load?.atWork ?? [];
-  const immediateMs = priceMs + shared(atWork, work.model, ownMs);
+  const immediateMs =
+    priceMs + (warm ? shared(atWork, work.model, ownMs) : ownMs + othersMs(atWork, work.model));
   return {
-    finishMs: aheadMs === 0 ? immediateMs : priceMs + shared(atWork, work.model, aheadMs + ownMs),
+    finishMs:
+      aheadMs === 0
+        ? immediateMs
+        : Math.max(immediateMs, priceMs + shared(atWork, work.model, aheadMs + ownMs)),
     immediateMs,
     warm,
     free: warm && model.loaded && active < slots && queued === 0,
   };
+}
+
+/**
+ * Whoever brings a model to a GPU comes after all that waits for the others there: models share it equally, so one
+ * more would take its share from them, and every request would gain by having its model loaded wherever others are
+ * at work. Pure.
+ */
+function othersMs(atWork: readonly ModelWork[], model: string): number {
+  let sum = 0;
+  for (const one of atWork) if (one.model !== model) sum += one.backlogMs;
+  return sum;
 }
 
 /** Time that a request takes by itself on that server's GPU, ms. Pure. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DRIFT_GRACE } from '../../fleet/workload.ts';
-import { WORLD_NAMES, type WorldName } from '../../fleet/world.ts';
+import { usualArrivals } from '../../fleet/workload.ts';
+import { WORLD_NAMES, WORLDS, type WorldName } from '../../fleet/world.ts';
 
 /** What a run of the fleet benchmark does. */
 export interface FleetConfig {
@@ -42,7 +42,7 @@ export function readFleetConfig(argv: readonly string[]): FleetConfig {
       world: { type: 'string', default: 'main' },
       load: { type: 'string', default: '0.6,0.8' },
       seeds: { type: 'string', default: '1,2,3' },
-      arrivals: { type: 'string', default: '240' },
+      arrivals: { type: 'string' },
       clients: { type: 'string', default: '3' },
       drift: { type: 'boolean', default: false },
       also: { type: 'string', multiple: true, default: [] },
@@ -58,7 +58,12 @@ export function readFleetConfig(argv: readonly string[]): FleetConfig {
     world,
     loads: values.load.split(',').map((text) => numberIn('--load', text, 0.05, 2)),
     seeds: values.seeds.split(',').map((text) => wholeIn('--seeds', text, 0, 2 ** 32 - 1)),
-    arrivals: wholeIn('--arrivals', values.arrivals, values.drift ? 2 * DRIFT_GRACE + 2 : 1, 100_000),
+    arrivals: wholeIn(
+      '--arrivals',
+      values.arrivals ?? String(usualArrivals(WORLDS[world])),
+      values.drift ? 6 : 1,
+      100_000,
+    ),
     clients: wholeIn('--clients', values.clients, 1, MAX_CLIENTS),
     drift: values.drift,
     also: values.also.map(otherProxy),
