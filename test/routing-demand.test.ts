@@ -63,7 +63,7 @@ describe('what a load weighs', () => {
   });
 
   it('is more when it pushes out what nobody else has', () => {
-    expect(weightAt([here, server('other')])).toEqual({ scarcity: 2, rush: 1 });
+    expect(weightAt([here, server('other')])).toEqual({ scarcity: 4, rush: 1 });
   });
 
   it('is shared by those who wait for the model', () => {
