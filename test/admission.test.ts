@@ -124,10 +124,11 @@ describe('a seat that has not been taken up', () => {
   it('has pushed nothing out when it is given back', () => {
     const gpu = new VirtualGpu({ fits: 1 });
     gpu.warm('x');
+    const looks = gpu.looks.length;
     gpu.hold('y', jobOf('y')).seat?.release();
     expect(loadOf(gpu, 'x')).toMatchObject({ loaded: true });
     expect(gpu.admission.load(['y']).models.y).toMatchObject({ loaded: false, evictsMs: 1000 });
-    expect(gpu.looks).toEqual([]);
+    expect(gpu.looks).toHaveLength(looks);
   });
 
   it('keeps others from what it will push out, until it is used or given back', () => {
@@ -146,6 +147,18 @@ describe('a seat that has not been taken up', () => {
     gpu.warm('x');
     gpu.hold('y', jobOf('y')).seat?.use();
     expect(loadOf(gpu, 'x')).toBeUndefined();
+  });
+});
+
+describe('a load that has ended', () => {
+  it('has the list read while its first request runs: what it pushed out is certain then', () => {
+    const gpu = new VirtualGpu();
+    const asked = gpu.ask('x', jobOf('x'));
+    gpu.begin(asked);
+    expect(gpu.looks).toHaveLength(1);
+    gpu.end(asked);
+    gpu.begin(gpu.ask('again', jobOf('x')));
+    expect(gpu.looks).toHaveLength(1);
   });
 });
 

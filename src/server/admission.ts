@@ -175,7 +175,7 @@ export class Admission {
   }
 
   #seat(job: Job): Seat {
-    const { clock, facts } = this.#options;
+    const { clock, facts, onMemory } = this.#options;
     const { model } = job;
     const cold = !this.#isWarm(job);
     const running = this.#running.letIn(job, cold, facts.workMs(job));
@@ -196,6 +196,8 @@ export class Admission {
         this.#work.gpu.start(running);
         if (this.#memory.has(model)) return;
         this.#memory.put(model, job.numCtx ?? AUTO_CTX, clock.now());
+        // While it runs nothing can push it out: what the list says now tells what fits beside it.
+        onMemory();
         this.review();
       },
       stalled: () => {},
