@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { MdnsGate } from '../src/discovery/mdns-gate.ts';
 import { Neighbourhood } from '../src/discovery/mdns-near.ts';
+import { MDNS_PORT } from '../src/discovery/mdns-records.ts';
 import { ManualClock } from './_beacon.ts';
 import { HOME, info, recordsOf, responseOf } from './_mdns.ts';
 
@@ -30,17 +31,27 @@ test.each([
   ['thousands of records', counting(65_535), '10.0.0.7', 'eth0', false],
   ['many records', counting(90), '10.0.0.7', 'eth0', true],
 ])('%s: looked at or not', (_, bytes, from, by, lets) => {
-  expect(new MdnsGate(new ManualClock()).lets(bytes, from, by, near)).toBe(lets);
+  const remote = { address: from, port: MDNS_PORT };
+  expect(new MdnsGate(new ManualClock()).lets(bytes, remote, by, near)).toBe(lets);
 });
 
 test('one host has twenty packets a second, all of them a hundred', () => {
   const clock = new ManualClock();
   const gate = new MdnsGate(clock);
-  const lets = (from: string) => gate.lets(packet, from, 'eth0', near);
+  const lets = (address: string) => gate.lets(packet, { address, port: MDNS_PORT }, 'eth0', near);
   expect(Array.from({ length: 100 }, () => lets('10.0.0.7')).filter(Boolean)).toHaveLength(20);
   expect(lets('10.0.0.8')).toBe(true);
   for (let i = 10; i < 110; i++) for (let n = 0; n < 20; n++) lets(`10.0.0.${i}`);
   expect(lets('10.0.0.200')).toBe(false);
   clock.advance(1000);
   expect(lets('10.0.0.7')).toBe(true);
+});
+
+test('who asks by another port is answered himself, with more than he sent: once a second', () => {
+  const clock = new ManualClock();
+  const gate = new MdnsGate(clock);
+  const lets = (port: number) => gate.lets(packet, { address: '10.0.0.7', port }, 'eth0', near);
+  expect([lets(40_000), lets(40_001), lets(53), lets(MDNS_PORT)]).toEqual([true, false, false, true]);
+  clock.advance(1000);
+  expect(lets(40_000)).toBe(true);
 });

@@ -133,6 +133,7 @@ test('a name that no packet could carry is never asked for', () => {
     `${'x'.repeat(64)}.local`,
     `${'\ufffd'.repeat(22)}.local`,
     'a.'.repeat(130),
+    `${'x'.repeat(40)}\n.${'y'.repeat(40)}.local`,
   ])
     expect(isAskable(name)).toBe(false);
 });

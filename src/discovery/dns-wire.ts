@@ -145,7 +145,7 @@ function decodeUpTo(bytes: Buffer, most: number): Packet | undefined {
  * Whether references lead to references to references: a name written so takes thousands of steps to read. Every
  * pair of bytes that could be a reference is looked at, which is quicker than to find out which are. Pure.
  */
-function isMaze(bytes: Uint8Array): boolean {
+export function isMaze(bytes: Uint8Array): boolean {
   const jumps = new Uint8Array(Math.min(bytes.length, 0x4000));
   for (let at = HEADER_BYTES; at + 1 < jumps.length; at += 1) {
     const high = bytes[at] ?? 0;

@@ -2,13 +2,12 @@ import type { Cancel, Clock } from '../clock.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { MdnsPacket } from './mdns.ts';
 import { MdnsHearing } from './mdns-hearing.ts';
+import { MdnsIntake } from './mdns-intake.ts';
 import { MdnsLeases } from './mdns-leases.ts';
-import type { MdnsPlace } from './mdns-near.ts';
 import { MdnsNetwork } from './mdns-network.ts';
 import { BROWSE, factsOf, MDNS_PORT, type MdnsQuestion } from './mdns-records.ts';
 import { MdnsSockets } from './mdns-sockets.ts';
 import type { OnNotice } from './notice.ts';
-import { RateLimit } from './rate-limit.ts';
 import type { DiscoverySource, OnSighting } from './sighting.ts';
 
 export interface MdnsBrowserOptions {
@@ -34,9 +33,6 @@ const LONGEST_PAUSE_MS = 3_600_000;
 /** How often it is looked whether it is time to ask. */
 const TICK_MS = 1000;
 
-/** One responder says a handful of packets when asked; on loopback all share one address. */
-const PER_SECOND = { remote: 20, here: 200 };
-
 /**
  * Finds servers by mDNS: ollana's own and plain Ollamas that somebody advertises. Asks on every interface at start,
  * when the network changes, after a sleep, then ever more rarely, and before what it heard runs out; hears what
@@ -44,13 +40,10 @@ const PER_SECOND = { remote: 20, here: 200 };
  */
 export class MdnsBrowser implements DiscoverySource {
   readonly #options: MdnsBrowserOptions;
-  readonly #port: number;
   readonly #network: MdnsNetwork;
   readonly #sockets: MdnsSockets;
   readonly #leases: MdnsLeases;
   readonly #hearing: MdnsHearing;
-  readonly #remoteRate: RateLimit;
-  readonly #hereRate: RateLimit;
   #askedAt = Number.NEGATIVE_INFINITY;
   #pauseMs = FIRST_PAUSE_MS;
   #started: Promise<void> | undefined;
@@ -60,7 +53,6 @@ export class MdnsBrowser implements DiscoverySource {
   constructor(options: MdnsBrowserOptions) {
     const { clock, random = Math.random, ownDeviceId, onNotice = () => {}, port = MDNS_PORT } = options;
     this.#options = options;
-    this.#port = port;
     this.#leases = new MdnsLeases(clock, random);
     this.#hearing = new MdnsHearing({
       clock,
@@ -75,14 +67,16 @@ export class MdnsBrowser implements DiscoverySource {
       read: options.networkInterfaces,
       onEvent: () => this.#askAnew(),
     });
+    const intake = new MdnsIntake(clock, port);
     this.#sockets = new MdnsSockets({
       port,
       clock,
       onNotice,
-      onPacket: (packet, place) => this.#heard(packet, place),
+      onBytes: (bytes, from, place, decode) => {
+        if (intake.lets(bytes, from, place, this.#network.near)) intake.spend(decode);
+      },
+      onPacket: (packet) => this.#heard(packet),
     });
-    this.#remoteRate = new RateLimit(clock, PER_SECOND.remote);
-    this.#hereRate = new RateLimit(clock, PER_SECOND.here);
   }
 
   /** Resolves when the first questions have left. Never rejects: without a network it waits for one. */
@@ -156,14 +150,10 @@ export class MdnsBrowser implements DiscoverySource {
     if (!this.#disposed && name !== undefined) void this.#sockets.ask(questions, name);
   }
 
-  #heard({ response, address, port }: MdnsPacket, place: MdnsPlace): void {
+  #heard({ response, address }: MdnsPacket): void {
     const { near } = this.#network;
-    // RFC 6762 11: from another network or port it is no mDNS. All sockets get all packets; one of them takes it.
-    if (this.#disposed || port !== this.#port || near.interfaceTo(address) !== place.interface) return;
-    if (address.includes(':') !== (place.family === 'IPv6')) return;
-    const here = near.isHere(address);
-    if (!(here ? this.#hereRate.allow('here') : this.#remoteRate.allow(address))) return;
+    if (this.#disposed) return;
     const mayName = (named: string) => near.mayName(named, address);
-    this.#hearing.heard(factsOf(response), { address, here, mayName });
+    this.#hearing.heard(factsOf(response), { address, here: near.isHere(address), mayName });
   }
 }

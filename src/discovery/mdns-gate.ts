@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { Neighbourhood } from './mdns-near.ts';
+import { MDNS_PORT } from './mdns-records.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { Remote } from './udp.ts';
 
 /** RFC 6762 17: no mDNS packet is longer. */
 const MAX_BYTES = 9000;
@@ -15,6 +17,12 @@ const MAX_RECORDS = 100;
 /** Packets that are decoded: from one host a client or two, from this machine many. One takes up to 5 ms. */
 const PER_SECOND = { remote: 20, here: 60, all: 100 };
 
+/**
+ * Questions a second from an address by another port than that of mDNS: tools ask so, and are answered themselves
+ * instead of all (RFC 6762 6.7), with more bytes than they sent. So it must not pay to ask in somebody else's name.
+ */
+const TOOLS_PER_SECOND = 1;
+
 /** What concerns us has our service, our host, or the list of all services in it; most of a network has not. */
 const CONCERNS_US = /ollana|_dns-sd/i;
 
@@ -23,15 +31,17 @@ export class MdnsGate {
   readonly #remoteRate: RateLimit;
   readonly #hereRate: RateLimit;
   readonly #allRate: RateLimit;
+  readonly #toolRate: RateLimit;
 
   constructor(clock: Clock) {
     this.#remoteRate = new RateLimit(clock, PER_SECOND.remote);
     this.#hereRate = new RateLimit(clock, PER_SECOND.here);
     this.#allRate = new RateLimit(clock, PER_SECOND.all);
+    this.#toolRate = new RateLimit(clock, TOOLS_PER_SECOND);
   }
 
-  /** Whether a packet from an address that came by an interface is let in, as far as is known of the networks. */
-  lets(bytes: Uint8Array, from: string, by: string, near: Neighbourhood): boolean {
+  /** Whether a packet from somebody that came by an interface is let in, as far as is known of the networks. */
+  lets(bytes: Uint8Array, { address: from, port }: Remote, by: string, near: Neighbourhood): boolean {
     if (bytes.length < HEADER_BYTES || bytes.length > MAX_BYTES) return false;
     // RFC 6762 11: from another network it is no mDNS. All sockets get all packets; one of them takes it.
     if (near.interfaceTo(from) !== by) return false;
@@ -40,6 +50,7 @@ export class MdnsGate {
     if (here && !from.startsWith('127.') && !near.addresses.get(by)?.includes(from)) return false;
     if (recordsOf(bytes) > MAX_RECORDS || !CONCERNS_US.test(Buffer.from(bytes).toString('latin1')))
       return false;
+    if (port !== MDNS_PORT && !this.#toolRate.allow(from)) return false;
     return (here ? this.#hereRate.allow('here') : this.#remoteRate.allow(from)) && this.#allRate.allow('all');
   }
 }

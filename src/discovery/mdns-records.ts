@@ -80,7 +80,8 @@ export function factsOf(response: unknown): readonly MdnsFact[] {
 
 /** Whether a name can be asked for: it came from the network, and may hold labels that were never one. */
 export function isAskable(name: string): boolean {
-  if (Buffer.byteLength(name) > MAX_NAME_BYTES) return false;
+  // A line break would make the library take the dot beside it for one at the end, and join two labels.
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES || /\p{Cc}/u.test(name)) return false;
   return name.split('.').every((label) => label !== '' && Buffer.byteLength(label) <= MAX_LABEL_BYTES);
 }
 

@@ -3,6 +3,7 @@ import type { Responder } from '@homebridge/ciao';
 import makeMdns from 'multicast-dns';
 import type { MdnsPlace } from './mdns-near.ts';
 import { MDNS_PORT, type MdnsQuestion } from './mdns-records.ts';
+import { type Remote, screenedSocket } from './udp.ts';
 
 /** What arrived from where. */
 export interface MdnsPacket {
@@ -16,10 +17,13 @@ export interface MdnsSocketOptions {
   readonly place: MdnsPlace;
   /** `MDNS_PORT`, but for tests. */
   readonly port: number;
-  /** A response; with loopback of what others on this machine say. Must not throw. */
+  /**
+   * Something arrived; with loopback of what others on this machine say. Calls `decode` if it is worth that, which
+   * the library does without a look at size or sender. Must not throw.
+   */
+  readonly onBytes: (bytes: Buffer, from: Remote, decode: () => void) => void;
+  /** A response that was decoded. Must not throw. */
   readonly onPacket: (packet: MdnsPacket) => void;
-  /** Something arrived that is no DNS packet. Must not throw. */
-  readonly onGarbage: () => void;
 }
 
 /** A socket that asks on one interface. Nothing here throws. */
@@ -35,15 +39,18 @@ const ANYWHERE = { IPv4: '0.0.0.0', IPv6: '::' };
  * Opens a socket that speaks on one interface and on no other. It hears what comes by the others, too: the system
  * gives every socket of the port all of its packets. Rejects with the system's error.
  */
-export function openMdnsSocket({ place, port, onPacket, onGarbage }: MdnsSocketOptions): Promise<MdnsSocket> {
+export function openMdnsSocket({ place, port, onBytes, onPacket }: MdnsSocketOptions): Promise<MdnsSocket> {
   const { family, address } = place;
+  const { socket, screen } = screenedSocket(family);
   const mdns = makeMdns({
+    socket,
     type: family === 'IPv4' ? 'udp4' : 'udp6',
     ip: GROUP[family],
     port,
     interface: address,
     bind: ANYWHERE[family],
   });
+  screen(onBytes);
   return new Promise((resolve, reject) => {
     let joined: boolean | undefined;
     let why: unknown = new Error(`no multicast on ${place.interface}`);
@@ -57,7 +64,6 @@ export function openMdnsSocket({ place, port, onPacket, onGarbage }: MdnsSocketO
     mdns.on('warning', (error) => {
       if (joined === undefined) why = error;
       joined ??= false;
-      if (joined && (error as NodeJS.ErrnoException).syscall === undefined) onGarbage();
     });
     mdns.on('error', (error) => {
       // Once it is open there is nothing to be done: what fails to be sent is told to whoever asked.
@@ -107,8 +113,8 @@ export interface MdnsPublication {
   readonly interfaces: readonly string[];
   /** The only address that is told; absent: all of those interfaces, of both families. */
   readonly address?: string | undefined;
-  /** Whether a packet that came from an address by an interface may be looked at. Must not throw. */
-  readonly accept: (bytes: Uint8Array, from: string, interfaceName: string) => boolean;
+  /** Whether a packet that came from somebody by an interface may be looked at. Must not throw. */
+  readonly accept: (bytes: Uint8Array, from: Remote, interfaceName: string) => boolean;
 }
 
 /** A service that is published. */
@@ -139,7 +145,7 @@ export async function publishMdns(publication: MdnsPublication): Promise<MdnsPub
   const handle = server.handleMessage.bind(server);
   // It would decode whatever arrives, 64 kB in half a second.
   server.handleMessage = (on, bytes, from, family) => {
-    if (accept(bytes, from.address, on)) handle(on, bytes, from, family);
+    if (accept(bytes, from, on)) handle(on, bytes, from, family);
   };
   await Reflect.get(responder, 'promiseChain');
   const bound = [...server.getBoundInterfaceNames()];
@@ -176,7 +182,7 @@ export async function publishMdns(publication: MdnsPublication): Promise<MdnsPub
 
 /** What of the library's inside is needed to keep it from harm. */
 interface InnerServer {
-  handleMessage(on: string, bytes: Buffer, from: { readonly address: string }, family: string): void;
+  handleMessage(on: string, bytes: Buffer, from: Remote, family: string): void;
   getNetworkManager(): { shutdown(): void };
   getBoundInterfaceNames(): Iterable<string>;
   shutdown(): void;

@@ -20,6 +20,29 @@ export interface UdpOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/**
+ * A socket, not yet bound, for a library that reads whatever arrives. Once the library listens, `screen` puts itself
+ * between: it gets each datagram with a function that hands it on to the library. `screen` must not throw.
+ */
+export function screenedSocket(family: 'IPv4' | 'IPv6'): {
+  readonly socket: Socket;
+  readonly screen: (screen: (bytes: Buffer, from: Remote, handOn: () => void) => void) => void;
+} {
+  const socket = createSocket({ type: family === 'IPv4' ? 'udp4' : 'udp6', reuseAddr: true });
+  return {
+    socket,
+    screen(screen) {
+      const listeners = socket.listeners('message');
+      socket.removeAllListeners('message');
+      socket.on('message', (bytes, from) =>
+        screen(bytes, from, () => {
+          for (const listener of listeners) listener.call(socket, bytes, from);
+        }),
+      );
+    },
+  };
+}
+
 /** A socket that may broadcast, or send to groups of its zone. Sending never throws; nothing is reported after disposal. */
 export class UdpSocket implements AsyncDisposable {
   readonly #socket: Socket;
