@@ -153,21 +153,39 @@ test('a reply ends the wait that an announcement began', () => {
   expect([clock.pending, sightings.all.length]).toEqual([0, 1]);
 });
 
-test('servers that answered lately are asked again, not more often than once a second', () => {
+test('on news, servers that answered lately are asked again, not more often than once a second', () => {
   const { clock, hearing, asked } = setUp();
   hearing.bare('10.0.0.7', REMOTE_REPLY);
   hearing.reply('10.0.0.7', NONCE, speaker(11435));
   hearing.bare('10.0.0.8', REMOTE_REPLY);
   const everywhere = () => true;
-  hearing.askAgain(everywhere);
+  hearing.askAgain(everywhere, false);
   expect(asked).toEqual(['10.0.0.7', '10.0.0.8']);
   clock.advance(1000);
-  hearing.askAgain(() => false);
-  hearing.askAgain(everywhere);
+  hearing.askAgain(() => false, false);
+  hearing.askAgain(everywhere, false);
   expect(asked.slice(2)).toEqual(['10.0.0.7']);
   clock.advance(15_000);
-  hearing.askAgain(everywhere);
+  hearing.askAgain(everywhere, false);
   expect(asked).toHaveLength(3);
+});
+
+test('in the rhythm a server is asked every second round, heard or not, until it counts no longer', () => {
+  const { clock, hearing, asked } = setUp();
+  hearing.bare('10.0.0.7', REMOTE_REPLY);
+  hearing.reply('10.0.0.7', NONCE, speaker(11500));
+  const at: number[] = [];
+  for (let second = 1; second <= 80; second++) {
+    clock.advance(1000);
+    const before = asked.length;
+    // It falls silent after 40 s.
+    if (second % 5 === 0) hearing.askAgain(() => true, true);
+    if (second % 5 === 3 && second < 40) hearing.bare('10.0.0.7', REMOTE_ANNOUNCEMENT);
+    if (asked.length === before) continue;
+    at.push(second);
+    if (second < 40) hearing.reply('10.0.0.7', NONCE, speaker(11500));
+  }
+  expect(at).toEqual([8, 18, 28, 38, 50]);
 });
 
 test('when thirty servers start on our machine at once, the last ones are asked for a second later', () => {

@@ -4,7 +4,7 @@ import { Hearing } from './hearing.ts';
 import { type Interfaces, type Link, linkTo } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
 import type { DiscoverySource, OnSighting } from './sighting.ts';
-import { type Heard, Station } from './station.ts';
+import { type Heard, type RoundReason, Station } from './station.ts';
 import { encodeBare, encodeQuery } from './wire.ts';
 
 export interface BeaconClientOptions {
@@ -45,7 +45,7 @@ export class BeaconClient implements DiscoverySource {
     this.#station = new Station({
       ...options,
       sendFrom: 0,
-      onRound: (link) => this.#query(link),
+      onRound: (link, why) => this.#query(link, why),
       onHeard: (heard) => this.#heard(heard),
     });
   }
@@ -69,12 +69,12 @@ export class BeaconClient implements DiscoverySource {
     await this.#station[Symbol.asyncDispose]();
   }
 
-  #query(link: Link): void {
+  #query(link: Link, why: RoundReason): void {
     this.#askedAt = this.#options.clock.now();
-    this.#station.broadcast(link, encodeBare());
+    this.#station.broadcast(link, encodeBare(), why);
     // On our own machine nobody minds a long broadcast, and it tells several servers apart.
     if (link.internal) this.#sendQuery(link, link.broadcast);
-    this.#hearing.askAgain((address) => linkTo(address, [link]) !== undefined);
+    this.#hearing.askAgain((address) => linkTo(address, [link]) !== undefined, why === 'rhythm');
   }
 
   #ask(address: string): void {

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { Audience } from './audience.ts';
 import type { Interfaces, Link } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
-import { type Heard, Station } from './station.ts';
+import { type Heard, type RoundReason, Station } from './station.ts';
 import { encodeBare, encodeGoodbye, encodeReply, type Speaker } from './wire.ts';
 
 export interface BeaconServerOptions {
@@ -55,7 +55,7 @@ export class BeaconServer implements AsyncDisposable {
     this.#station = new Station({
       ...options,
       sendFrom: options.port,
-      onRound: (link) => this.#announce(link),
+      onRound: (link, why) => this.#announce(link, why),
       onHeard: (heard) => this.#heard(heard),
     });
   }
@@ -85,8 +85,8 @@ export class BeaconServer implements AsyncDisposable {
     await this.#station[Symbol.asyncDispose]();
   }
 
-  #announce(link: Link): void {
-    if (this.#speaking) this.#station.broadcast(link, encodeBare());
+  #announce(link: Link, why: RoundReason): void {
+    if (this.#speaking) this.#station.broadcast(link, encodeBare(), why);
   }
 
   #heard({ datagram, from, link }: Heard): void {
@@ -100,7 +100,7 @@ export class BeaconServer implements AsyncDisposable {
           this.#station.send(link, encodeReply(datagram.nonce, this.#speaker), from);
         break;
       case 'announce':
-        this.#announce(link);
+        this.#announce(link, 'news');
         break;
       case 'nothing':
     }
@@ -110,6 +110,6 @@ export class BeaconServer implements AsyncDisposable {
     const goodbye = encodeGoodbye(this.#speaker);
     for (const { link, remote } of this.#audience.dismiss()) this.#station.send(link, goodbye, remote);
     const loopback = this.#station.links.find((link) => link.internal);
-    if (loopback) this.#station.broadcast(loopback, goodbye);
+    if (loopback) this.#station.broadcast(loopback, goodbye, 'news');
   }
 }

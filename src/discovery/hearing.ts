@@ -2,7 +2,7 @@ import type { Cancel, Clock } from '../clock.ts';
 import { bracketed } from '../config/host.ts';
 import { RateLimit } from './rate-limit.ts';
 import { Recent } from './recent.ts';
-import { BEACON_LEASE_MS } from './rhythm.ts';
+import { BEACON_INTERVAL_MS, BEACON_LEASE_MS } from './rhythm.ts';
 import type { OnSighting } from './sighting.ts';
 import type { Speaker } from './wire.ts';
 
@@ -31,6 +31,12 @@ const ASKS_PER_SECOND = { remote: 1, loopback: 10 };
 /** Questions to all servers together, so that a flood of forged announcements does not make us the flood. */
 const ALL_ASKS_PER_SECOND = 50;
 
+/**
+ * How long a server's word on its port and device needs no other: so it is asked in every second round, and twice
+ * before it counts no longer. Each laptop asks each server; hundreds that asked dozens more often would be a load.
+ */
+const WORD_MS = 1.5 * BEACON_INTERVAL_MS;
+
 /** When loopback is asked again after too many questions, and the name of that wait among the addresses'. */
 const LATER_MS = 1000;
 const LATER = 'later';
@@ -50,6 +56,8 @@ export class Hearing implements Disposable {
   readonly #nonces: Recent<string>;
   /** Addresses whose server speaks for itself, under themselves. */
   readonly #outspoken: Recent<string>;
+  /** Addresses whose server spoke for itself so lately that it need not be asked. */
+  readonly #sure: Recent<true>;
   /** `address:port` -> who said it serves there. */
   readonly #known: Recent<Speaker & { readonly address: string }>;
   readonly #waits = new Map<string, Cancel>();
@@ -64,6 +72,7 @@ export class Hearing implements Disposable {
     this.#allAsksRate = new RateLimit(clock, ALL_ASKS_PER_SECOND);
     this.#nonces = new Recent({ clock, ttlMs: NONCE_MS, max: MAX_KEPT });
     this.#outspoken = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_KEPT });
+    this.#sure = new Recent({ clock, ttlMs: WORD_MS, max: MAX_KEPT });
     this.#known = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_KEPT });
   }
 
@@ -74,11 +83,13 @@ export class Hearing implements Disposable {
 
   /**
    * Asks the servers that spoke for themselves lately and are on a network once more: unlike a broadcast, what is
-   * sent to one host is repeated by Wi-Fi until it arrives. Loopback is asked as a whole.
+   * sent to one host is repeated by Wi-Fi until it arrives. Loopback is asked as a whole. With `onlyDue` those
+   * are left alone whose word still stands.
    */
-  askAgain(isHere: (address: string) => boolean): void {
+  askAgain(isHere: (address: string) => boolean, onlyDue: boolean): void {
     for (const address of this.#outspoken.values())
-      if (!isLoopback(address) && isHere(address)) this.#ask(address);
+      if (!isLoopback(address) && isHere(address) && !(onlyDue && this.#sure.get(address)))
+        this.#ask(address);
   }
 
   /**
@@ -93,8 +104,9 @@ export class Hearing implements Disposable {
     if (!this.#mayReport(address)) return;
     // Whoever is known there is back, or still is; it may not be asked again within this second.
     for (const known of this.#known.values()) if (known.address === address) this.#sight(address, known);
-    // On loopback every query is an extended one already, so a reply there has said what it can.
-    if (as === 'announcement' || !isLoopback(address)) this.#ask(address);
+    // On loopback every query is an extended one already, so a reply there has said what it can; an announcement may
+    // come from one more server.
+    if (isLoopback(address) ? as === 'announcement' : !this.#sure.get(address)) this.#ask(address);
     const certain = as === 'reply' && !(ours && this.#options.ownDeviceId !== undefined);
     if (certain) this.#assume(address);
     else if (!this.#outspoken.get(address) && !this.#waits.has(address) && this.#waits.size < MAX_KEPT)
@@ -108,6 +120,7 @@ export class Hearing implements Disposable {
   reply(address: string, nonce: string, speaker: Speaker): void {
     if (this.#nonces.get(nonce) !== placeOf(address) || !this.#mayReport(address)) return;
     this.#outspoken.set(address, address);
+    this.#sure.set(address, true);
     this.#stopWaiting(address);
     if (speaker.deviceId === this.#options.ownDeviceId) return;
     this.#known.set(`${address}:${speaker.httpPort}`, { ...speaker, address });
@@ -120,6 +133,7 @@ export class Hearing implements Disposable {
     if (known?.deviceId !== deviceId) return;
     this.#known.delete(`${address}:${httpPort}`);
     this.#outspoken.delete(address);
+    this.#sure.delete(address);
     this.#stopWaiting(address);
     this.#askRate.forget(address); // It may come back at once.
     this.#sight(address, known, 0);

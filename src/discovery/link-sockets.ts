@@ -62,11 +62,12 @@ export class LinkSockets implements AsyncDisposable {
     this.#sockets.get(keyOf(link))?.socket.send(bytes, to);
   }
 
-  /** Sends to everyone on the link's network. */
-  broadcast(link: Link, bytes: Uint8Array, port: number): void {
+  /** Sends to everyone on the link's network: by every address that means all, or with `turn` by one of them in turn. */
+  broadcast(link: Link, bytes: Uint8Array, port: number, turn?: number): void {
     // On loopback everyone hears the directed one, and the limited one could leave the machine.
     const directedOnly = link.internal || link.groups !== undefined;
-    const addresses = new Set(directedOnly ? [link.broadcast] : [link.broadcast, LIMITED_BROADCAST]);
+    const all = [...new Set(directedOnly ? [link.broadcast] : [link.broadcast, LIMITED_BROADCAST])];
+    const addresses = turn === undefined ? all : all.slice(turn % all.length).slice(0, 1);
     for (const address of addresses) {
       const done = (error: unknown) => this.#note(link, address, error);
       this.#sockets.get(keyOf(link))?.socket.send(bytes, { address, port }, done);

@@ -18,6 +18,9 @@ export interface Heard {
   readonly by: 'port' | 'link';
 }
 
+/** What a round is for. */
+export type RoundReason = 'news' | 'rhythm';
+
 export interface StationOptions {
   /** UDP port of discovery, which is listened on. */
   readonly port: number;
@@ -33,8 +36,8 @@ export interface StationOptions {
   readonly onNotice?: OnNotice | undefined;
   /** How the interfaces are read; `os.networkInterfaces` unless given. */
   readonly networkInterfaces?: (() => Interfaces) | undefined;
-  /** Time to speak on a link. */
-  readonly onRound: (link: Link) => void;
+  /** Time to speak on a link: because something is new, or because 5 s are over. */
+  readonly onRound: (link: Link, why: RoundReason) => void;
   readonly onHeard: (heard: Heard) => void;
 }
 
@@ -58,6 +61,7 @@ export class Station implements AsyncDisposable {
   /** For broadcasts, which a socket bound to an address does not get. */
   #listener: UdpSocket | undefined;
   #saidDeaf = false;
+  #beats = 0;
   #rounds: Promise<void> = Promise.resolve();
   #started: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
@@ -98,9 +102,9 @@ export class Station implements AsyncDisposable {
     return this.#started;
   }
 
-  /** Has a round at once, with news for all; before the start and after disposal there are none. */
-  round(): void {
-    this.#enqueue(() => this.#round('news'));
+  /** Has a round at once; before the start and after disposal there are none. */
+  round(why: RoundReason = 'news'): void {
+    this.#enqueue(() => this.#round(why));
   }
 
   #enqueue(round: () => Promise<void>): void {
@@ -112,9 +116,13 @@ export class Station implements AsyncDisposable {
     this.#sockets.send(link, bytes, to);
   }
 
-  /** Sends to the discovery port of everyone on the link's network. */
-  broadcast(link: Link, bytes: Uint8Array): void {
-    this.#sockets.broadcast(link, bytes, this.#options.port);
+  /**
+   * Sends to the discovery port of everyone on the link's network. News goes to the network's own broadcast address
+   * and to 255.255.255.255, since networks differ in which they pass; the rhythm takes turns, which halves what is
+   * said most.
+   */
+  broadcast(link: Link, bytes: Uint8Array, why: RoundReason): void {
+    this.#sockets.broadcast(link, bytes, this.#options.port, why === 'news' ? undefined : this.#beats);
   }
 
   /** Closes; what was sent has left. */
@@ -128,7 +136,7 @@ export class Station implements AsyncDisposable {
     this.#watch.start();
     if (this.links.length === 0) this.#onNotice({ type: 'links-changed', links: [] });
     const { clock, random = Math.random } = this.#options;
-    this.#stopBeat = beat(clock, random, () => this.#enqueue(() => this.#round('routine')));
+    this.#stopBeat = beat(clock, random, () => this.round('rhythm'));
     this.#rounds = this.#round('news');
     await this.#rounds;
   }
@@ -142,14 +150,17 @@ export class Station implements AsyncDisposable {
     await this.#listener?.[Symbol.asyncDispose]();
   }
 
-  async #round(what: 'news' | 'routine'): Promise<void> {
+  async #round(why: RoundReason): Promise<void> {
     if (this.#disposed) return;
     // Listening before speaking, so that no answer falls between.
     this.#listener ??= await this.#listen();
     const opened = await this.#sockets.sync(this.links);
     if (this.#disposed) return;
-    for (const link of this.#sockets.links)
-      if (what === 'news' || !link.spare || opened.includes(link)) this.#options.onRound(link);
+    if (why === 'rhythm') this.#beats += 1;
+    for (const link of this.#sockets.links) {
+      const isNew = opened.includes(link);
+      if (why === 'news' || !link.spare || isNew) this.#options.onRound(link, isNew ? 'news' : why);
+    }
     this.#settle(SETTLE_TRIES);
   }
 
@@ -160,7 +171,7 @@ export class Station implements AsyncDisposable {
     const again = async () => {
       const opened = await this.#sockets.sync(this.links);
       if (this.#disposed) return;
-      for (const link of opened) this.#options.onRound(link);
+      for (const link of opened) this.#options.onRound(link, 'news');
       this.#settle(tries - 1);
     };
     this.#stopSettling = this.#options.clock.after(SETTLE_MS, () => this.#enqueue(again));
