@@ -109,6 +109,16 @@ describe('the next probe of a server', () => {
       ms: 500,
     },
     { when: 'it failed once', situation: { ...idle, failures: 1, failure: 'refused' as const }, ms: 500 },
+    {
+      when: 'one connection was lost, which may happen',
+      situation: { ...idle, failures: 1, failure: 'unreachable' as const },
+      ms: 0,
+    },
+    {
+      when: 'more of them were',
+      situation: { ...idle, failures: 2, failure: 'unreachable' as const },
+      ms: 1000,
+    },
     { when: 'it failed thrice', situation: { ...idle, failures: 3, failure: 'refused' as const }, ms: 1500 },
     { when: 'it is away', situation: { ...idle, failures: 1000, failure: 'refused' as const }, ms: 3000 },
   ])('comes after $ms ms when $when', ({ situation, ms }) => {

@@ -32,6 +32,8 @@ export function nextProbeIn(situation: ProbeSituation): number | undefined {
   const { attended, hears, inUse, failures, failure, fed } = situation;
   // A refusal comes at once and would come as often as it is asked for; the others took their time.
   if (failures > 0 && attended) return failure === 'refused' ? AWAY_MIN_MS : 0;
+  // One lost connection is no verdict yet; it took its time, too.
+  if (failures === 1 && failure === 'unreachable') return 0;
   if (failures > 0) return Math.min(AWAY_MIN_MS * failures, AWAY_MAX_MS);
   // Counting bytes costs nothing; a stream that stops is looked at as soon as a request that begins.
   if (attended) return hears ? FIRST_LOOK_MS : ATTENDED_MS;
