@@ -202,8 +202,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     const end = async (limitMs: number) => {
       draining = true;
       options.feed?.[Symbol.dispose]();
-      for (const source of [...sources, api]) await source[Symbol.asyncDispose]();
+      // Whoever hears a goodbye looks whether it is true, and would find us there for as long as mDNS takes for its own.
       face.close();
+      for (const source of [...sources, api]) await source[Symbol.asyncDispose]();
       await idle(clock, limitMs, () => front.open + api.open === 0);
       face.cut();
       await release();
