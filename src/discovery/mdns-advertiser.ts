@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { Cancel, Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import type { Interfaces } from './interfaces.ts';
-import { type MdnsPublished, publishMdns } from './mdns.ts';
+import { type MdnsPublished, prepareMdns, publishMdns } from './mdns.ts';
 import { MdnsGate } from './mdns-gate.ts';
 import { MdnsNetwork } from './mdns-network.ts';
 import { MDNS_PORT } from './mdns-records.ts';
@@ -87,6 +87,7 @@ export class MdnsAdvertiser implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#disposed) return;
     this.#network.start();
+    await prepareMdns();
     await this.#update();
   }
 

@@ -127,6 +127,14 @@ export interface MdnsPublished {
 const SERVICE_TYPE = 'ollana';
 
 /**
+ * Loads what publishing needs, which keeps the process from all else for up to 0.3 s: to be done before anybody is
+ * told of a server. Never rejects; publishing would.
+ */
+export async function prepareMdns(): Promise<void> {
+  await import('@homebridge/ciao').catch(() => {});
+}
+
+/**
  * Publishes an ollana server. Resolves when it answers on its interfaces; in the second after that it makes sure that
  * its name is nobody else's, and announces itself. Rejects when the system or the library does not let it.
  */
