@@ -102,7 +102,7 @@ test('it asks again after 1, 2, 4 ... s, and before what it knows runs out; refr
   await lan.other.send(responseOf(recordsOf({ ttl: 20 })));
   await lan.sightings.waitFor(({ leaseMs }) => leaseMs === 20_000);
   await pass(20);
-  expect(at.slice(5)).toEqual([56, 57, 58, 59]);
+  expect(at.slice(5)).toEqual([55, 56, 57, 58]);
   const before = asked.length;
   lan.browser.refresh();
   lan.browser.refresh();
@@ -110,6 +110,27 @@ test('it asks again after 1, 2, 4 ... s, and before what it knows runs out; refr
   at.length = 0;
   await pass(4);
   expect(at.slice(0, 2)).toEqual([62, 64].map((each) => each - 1));
+});
+
+test('while a server is known only what renews it is asked; when none is, everybody is looked for again', async () => {
+  const clock = new ManualClock();
+  await using lan = await setUp({ clock, random: () => 0 });
+  const { asked } = lan.other;
+  await lan.browser.start();
+  await rounds(asked, 1);
+  await lan.other.send(responseOf(recordsOf({ ttl: 200 })));
+  await lan.sightings.waitFor(({ leaseMs }) => leaseMs === 200_000);
+  const start = clock.now();
+  const at: number[] = [];
+  for (let second = 1; second <= 230; second++) {
+    const [before, heard] = [asked.length, lan.other.heard()];
+    clock.advance(1000);
+    await lan.other.send(responseOf([]));
+    await until(5000, 'the mark', () => lan.other.heard() > heard);
+    if (asked.length > before) at.push((clock.now() - start) / 1000);
+  }
+  // Three quarters of 200 s and on; at their end it is gone, and 32 s have long passed.
+  expect(at.slice(5)).toEqual([150, 160, 170, 180, 212]);
 });
 
 test('a sleep and a change of the network make it ask at once', async () => {

@@ -133,7 +133,7 @@ test.each([
   expect(sightings.all).toMatchObject([{ leaseMs }]);
 });
 
-test('a claim is to be renewed at 80, 85, 90 and 95 % of its time, until it is heard again', () => {
+test('a claim is to be renewed at 75, 80, 85 and 90 % of its time, until it is heard again', () => {
   const { hear, clock, leases } = setUp();
   const dueAt: number[] = [];
   const start = clock.now();
@@ -144,7 +144,7 @@ test('a claim is to be renewed at 80, 85, 90 and 95 % of its time, until it is h
       dueAt.push((askedAt - start) / 1000);
       if (dueAt.length === 2) hear(recordsOf(GPU));
     }
-  expect(dueAt).toEqual([96, 102, 198, 204, 210, 216]);
+  expect(dueAt).toEqual([90, 96, 186, 192, 198, 204]);
 });
 
 test('a claim that was taken back is not renewed', () => {

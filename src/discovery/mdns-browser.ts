@@ -30,6 +30,12 @@ export interface MdnsBrowserOptions {
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 3_600_000;
 
+/**
+ * Pauses longer than this are not for asking while any server is known: to renew what is known, somebody asks the same
+ * question of all, and everybody hears the answers.
+ */
+const COVERED_PAUSE_MS = 30_000;
+
 /** How often it is looked whether it is time to ask. */
 const TICK_MS = 1000;
 
@@ -116,7 +122,8 @@ export class MdnsBrowser implements DiscoverySource {
 
   #tick(): void {
     const waited = this.#options.clock.now() - this.#askedAt;
-    if (waited >= this.#pauseMs) {
+    const isCovered = this.#pauseMs > COVERED_PAUSE_MS && !this.#leases.isEmpty;
+    if (waited >= this.#pauseMs && !isCovered) {
       this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
       void this.#ask();
     } else if (this.#leases.isDue(this.#askedAt)) {

@@ -7,11 +7,14 @@ const SHORTEST_MS = 15_000;
 /** And at most this long: asking again costs little, and a server that vanished without a word must go. */
 const LONGEST_MS = 300_000;
 
-/** RFC 6762 5.2: asked again when so much of the time to live is over, unless heard meanwhile; then it is gone. */
-const RENEWALS = [0.8, 0.85, 0.9, 0.95];
+/** Asked again when so much of the time to live is over, unless heard meanwhile; then it is gone. */
+const RENEWALS = [0.75, 0.8, 0.85, 0.9];
 
-/** RFC 6762 5.2: and a little later at random, so that not everybody asks at once; all hear the answer. */
-const JITTER = 0.02;
+/**
+ * And later at random by up to so much. All hear the answer, so it is best when one asks: RFC 6762 5.2 begins at 0.8
+ * with 0.02, in which of sixty machines several would ask, and all servers answer each.
+ */
+const JITTER = 0.1;
 
 /** Claims that are renewed; the oldest go first. */
 const MAX_LEASES = 1024;
@@ -25,7 +28,7 @@ export function boundedLease(ttlMs: number): number {
 export class MdnsLeases {
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #leases: Recent<{ readonly dueAt: readonly number[] }>;
+  readonly #leases: Recent<{ readonly dueAt: readonly number[]; readonly until: number }>;
 
   /** `random` gives [0, 1). */
   constructor(clock: Clock, random: () => number) {
@@ -38,12 +41,21 @@ export class MdnsLeases {
   set(key: string, leaseMs: number): void {
     const now = this.#clock.now();
     const jitter = JITTER * this.#random();
-    this.#leases.set(key, { dueAt: RENEWALS.map((part) => now + (part + jitter) * leaseMs) });
+    this.#leases.set(key, {
+      dueAt: RENEWALS.map((part) => now + (part + jitter) * leaseMs),
+      until: now + leaseMs,
+    });
   }
 
   /** A claim was taken back. */
   delete(key: string): void {
     this.#leases.delete(key);
+  }
+
+  /** Whether no claim counts now. */
+  get isEmpty(): boolean {
+    const now = this.#clock.now();
+    return !this.#leases.values().some(({ until }) => until > now);
   }
 
   /** Whether a claim is to be renewed and was not asked for since it was due. */
