@@ -1,14 +1,14 @@
 // All of a machine's discovery and its registry, from the build, without anything that uses what was found: thirty
-// whole daemons are too much for one small machine. `_discovery-node.mjs client|server ID NAME` prints `ready` and,
+// whole daemons are too much for one small machine. `_discovery-node.mjs client|server ID NAME udp|both` prints `ready` and,
 // for each address in the registry, `found URL AT`, with times as milliseconds since 1970. Plain JavaScript,
 // so that it starts in a tenth of a second. Ends, with goodbyes, with its standard input.
 import { systemClock } from '../../dist/clock.js';
-import { sourcesOf } from '../../dist/daemon/sources.js';
+import { BeaconClient } from '../../dist/discovery/beacon-client.js';
 import { BeaconServer } from '../../dist/discovery/beacon-server.js';
-import { MdnsAdvertiser } from '../../dist/discovery/mdns-advertiser.js';
 import { Registry } from '../../dist/fleet/registry.js';
 
-const [role, deviceId, name] = process.argv.slice(2);
+const [role, deviceId, name, by] = process.argv.slice(2);
+const mdns = by === 'both';
 const now = () => performance.timeOrigin + performance.now();
 const clock = systemClock;
 const interfaces = [];
@@ -23,17 +23,17 @@ const onSighting = (sighting) => {
   process.stdout.write(`found ${url} ${now()}\n`);
 };
 const onNotice = (notice) => process.stdout.write(`notice ${JSON.stringify(notice)}\n`);
-const config = { servers: [], udp: true, mdns: true, discoveryPort: 11436, interfaces };
 const own = { deviceId, name, httpPort: 11435, interfaces, clock, onNotice };
-const parts = [
-  ...(role === 'server'
-    ? [
-        new BeaconServer({ port: 11436, defaultHttpPort: 11435, ...own }),
-        new MdnsAdvertiser({ host: '0.0.0.0', version: '1.0.0', ...own }),
-      ]
-    : []),
-  ...sourcesOf({ config, clock, onSighting, onNotice, ...(ownDeviceId && { ownDeviceId }) }),
-];
+const common = { interfaces, clock, onSighting, onNotice, ...(ownDeviceId && { ownDeviceId }) };
+const parts = [new BeaconClient({ port: 11436, httpPort: 11435, ...common })];
+if (role === 'server') parts.unshift(new BeaconServer({ port: 11436, defaultHttpPort: 11435, ...own }));
+if (mdns) {
+  // Loading these is most of a start.
+  const { MdnsAdvertiser } = await import('../../dist/discovery/mdns-advertiser.js');
+  const { MdnsBrowser } = await import('../../dist/discovery/mdns-browser.js');
+  if (role === 'server') parts.unshift(new MdnsAdvertiser({ host: '0.0.0.0', version: '1.0.0', ...own }));
+  parts.push(new MdnsBrowser(common));
+}
 for (const part of parts) await part.start();
 process.stdout.write(`ready ${now()}\n`);
 process.stdin.resume().on('end', async () => {

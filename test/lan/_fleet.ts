@@ -46,6 +46,10 @@ export async function untilListed(client: LabHost, models: readonly string[], ms
 
 export interface SeenServer {
   readonly name: string;
+  /** Where it is used. */
+  readonly url: string;
+  /** By which ways it is known. */
+  readonly sources: readonly string[];
   readonly verdict: string;
   readonly models: readonly string[];
   readonly loaded: readonly string[];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../_deadline.ts';
 import { skipBecause } from '../_skip.ts';
+import { percentile } from './_figures.ts';
 import { clientOn, LOCAL_FACE, serveOn, simulatedOn } from './_fleet.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 
@@ -9,12 +10,6 @@ const CHAT = { body: { model: 'tiny', messages: [{ role: 'user', content: 'hi' }
 
 /** Milliseconds since 1970 with fractions, on the same clock as the agents inside the lab. */
 const now = () => performance.timeOrigin + performance.now();
-
-/** The value that this share of the sorted values does not exceed. */
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
-}
 
 /** Tells both and returns the median: whole processes start here, and one that a busy machine held back is no fault. */
 function report(what: string, values: readonly number[]): number {
