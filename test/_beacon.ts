@@ -62,14 +62,6 @@ export const LOOPBACK =
   Object.entries(networkInterfaces()).find(([, infos]) => infos?.some(({ internal }) => internal))?.[0] ??
   'lo';
 
-/** A UDP port that nobody uses, to serve as the discovery port of one test. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = await openSocket(0, { address: '0.0.0.0' });
-  const { port } = socket.address();
-  await close(socket);
-  return port;
-}
-
 export interface RawSocket extends AsyncDisposable {
   readonly port: number;
   /** Hex of what arrived, with its sender, oldest first. */

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import type { SimulatedModel } from '../src/simulate/models.ts';
 import { type DroppableLink, startLink } from './_chaos-link.ts';
 import type { Trouble } from './_chaos-schedule.ts';
-import { freePort } from './_cli.ts';
 import { type Daemon, startDaemon, temporaryDirectory } from './_daemon.ts';
+import { freePort } from './_ports.ts';
 import { TestProcess } from './_process.ts';
 
 const SIMULATED = fileURLToPath(new URL('lan/_sim-main.mjs', import.meta.url));

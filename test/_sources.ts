@@ -12,11 +12,12 @@ import { ServerFile } from '../src/discovery/server-file.ts';
 import type { DiscoverySource, OnSighting } from '../src/discovery/sighting.ts';
 import { StaticServers } from '../src/discovery/static.ts';
 import { decode, encodeBare, encodeGoodbye, encodeReply } from '../src/discovery/wire.ts';
-import { deviceId, freeUdpPort, LOOPBACK, ManualClock, rawSocket } from './_beacon.ts';
+import { deviceId, LOOPBACK, ManualClock, rawSocket } from './_beacon.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { a, nameServer, srv } from './_dns.ts';
 import { flipsOf, noiseOf, prefixesOf } from './_hostile.ts';
 import { peer, recordsOf, responseOf } from './_mdns.ts';
+import { freePort } from './_ports.ts';
 
 const ALL = '127.255.255.255';
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -51,7 +52,7 @@ export interface SourceKind {
 const nothing = async () => {};
 
 async function beacon(): Promise<Medium> {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   const gpu = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
   let id: string | undefined;
@@ -88,7 +89,7 @@ async function beacon(): Promise<Medium> {
 }
 
 async function mdns(): Promise<Medium> {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   const gpu = await peer(port);
   const records = (id: string, ttl = 120) =>

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { StatusReport } from '../src/daemon/status.ts';
-import { cli, freePort, scratch, startCli, until } from './_cli.ts';
+import { cli, scratch, startCli, until } from './_cli.ts';
+import { freePort } from './_ports.ts';
 
 interface Place {
   readonly dir: string;

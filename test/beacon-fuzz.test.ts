@@ -6,18 +6,11 @@ import { BeaconClient } from '../src/discovery/beacon-client.ts';
 import { BeaconServer } from '../src/discovery/beacon-server.ts';
 import type { Interfaces } from '../src/discovery/interfaces.ts';
 import { decode, encodeBare, encodeGoodbye, encodeQuery, encodeReply } from '../src/discovery/wire.ts';
-import {
-  deviceId,
-  freeUdpPort,
-  LOOPBACK,
-  ManualClock,
-  type RawSocket,
-  rawSocket,
-  Sightings,
-} from './_beacon.ts';
+import { deviceId, LOOPBACK, ManualClock, type RawSocket, rawSocket, Sightings } from './_beacon.ts';
 import { until } from './_deadline.ts';
 import { dice, flipsOf, HastyClock, noiseOf, prefixesOf } from './_hostile.ts';
 import { info } from './_mdns.ts';
+import { freePort } from './_ports.ts';
 
 const ALL = '127.255.255.255';
 const NONCE = '0102030405060708';
@@ -74,7 +67,7 @@ const PATIENCE_MS = 60_000;
 test(
   'a server answers what asks, once each and never with more bytes, and nothing else of all that can come',
   async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     await using gpu = server(port, { clock: new HastyClock() });
     await gpu.start();
     await using ear = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
@@ -104,7 +97,7 @@ test(
 test(
   'of all that can come from the discovery port a server answers nothing, whoever sends it',
   async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     await using one = server(port, { clock: new HastyClock() });
     await using two = server(port, { clock: new HastyClock(), deviceId: deviceId('c'), httpPort: 11501 });
     await Promise.all([one.start(), two.start()]);
@@ -123,7 +116,7 @@ test(
 test(
   'a forged sender gets one datagram of each kind a second, and no byte more than was sent in its name',
   async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const clock = new ManualClock();
     // Loopback dressed as a network: there nobody is answered fifty times.
     const networkInterfaces = (): Interfaces => ({
@@ -150,7 +143,7 @@ test(
 test(
   'a client takes all that can come from the discovery port without harm, and soon asks nobody any more',
   async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const clock = new ManualClock();
     const sightings = new Sightings();
     await using client = new BeaconClient({
@@ -182,7 +175,7 @@ test(
 test(
   'fifty thousand datagrams from hundreds of senders leave nothing behind',
   async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const clock = new ManualClock();
     const networkInterfaces = (): Interfaces => ({
       [LOOPBACK]: [{ ...info('127.0.0.1/8'), internal: false }],

@@ -5,8 +5,9 @@ import { BeaconServer, type BeaconServerOptions } from '../src/discovery/beacon-
 import type { Interfaces } from '../src/discovery/interfaces.ts';
 import type { DiscoveryNotice } from '../src/discovery/notice.ts';
 import { encodeQuery } from '../src/discovery/wire.ts';
-import { deviceId, freeUdpPort, LOOPBACK, ManualClock, rawSocket, Sightings } from './_beacon.ts';
+import { deviceId, LOOPBACK, ManualClock, rawSocket, Sightings } from './_beacon.ts';
 import { until } from './_deadline.ts';
+import { freePort } from './_ports.ts';
 
 const LANA = '4c414e41';
 const ALL = '127.255.255.255';
@@ -38,7 +39,7 @@ function server(port: number, options: Partial<BeaconServerOptions> = {}) {
 }
 
 test('a client finds a running server at once, with its device and name', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using gpu = server(port);
   await gpu.start();
   const { beacon, sightings } = client(port);
@@ -51,7 +52,7 @@ test('a client finds a running server at once, with its device and name', async 
 });
 
 test('a running client hears a server that starts later within 100 ms', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const { beacon, sightings } = client(port);
   await using _ = beacon;
   await beacon.start();
@@ -64,7 +65,7 @@ test('a running client hears a server that starts later within 100 ms', async ()
 });
 
 test('servers that share a machine are all found, those on another port never on the default one', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const ports = [11501, 11502, 11503];
   const servers = ports.map((httpPort, i) => server(port, { httpPort, deviceId: deviceId(String(i)) }));
   await Promise.all(servers.map((each) => each.start()));
@@ -87,7 +88,7 @@ test('servers that share a machine are all found, those on another port never on
 });
 
 test('twenty servers that start on one machine together are all found within two seconds', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const { beacon, sightings } = client(port);
   await using _ = beacon;
   await beacon.start();
@@ -106,7 +107,7 @@ test('twenty servers that start on one machine together are all found within two
 });
 
 test('a client of the first ollana gets exactly four bytes from the discovery port', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using gpu = server(port);
   await gpu.start();
   await using old = await rawSocket(0, { address: '0.0.0.0' });
@@ -121,7 +122,7 @@ test('a client of the first ollana gets exactly four bytes from the discovery po
 });
 
 test('a client of the first ollana hears nothing from a server on another port', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using gpu = server(port, { httpPort: 11500 });
   await gpu.start();
   await using old = await rawSocket();
@@ -133,7 +134,7 @@ test('a client of the first ollana hears nothing from a server on another port',
 });
 
 test('a server of the first ollana is found on port 11435, although it does not share the discovery port', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using old = await rawSocket(port, { address: '0.0.0.0' });
   const queries: string[] = [];
   old.onMessage((hex, from) => {
@@ -154,7 +155,7 @@ test('a server of the first ollana is found on port 11435, although it does not 
 });
 
 test('what comes from the discovery port is never answered: two servers cannot keep each other talking', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using sniffer = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
   await using one = server(port, { deviceId: deviceId('1') });
   await using two = server(port, { deviceId: deviceId('2') });
@@ -172,7 +173,7 @@ test('what comes from the discovery port is never answered: two servers cannot k
 });
 
 test('garbage and answers to questions nobody asked are neither answered nor sightings', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using gpu = server(port);
   await gpu.start();
   const { beacon, sightings } = client(port);
@@ -188,7 +189,7 @@ test('garbage and answers to questions nobody asked are neither answered nor sig
 });
 
 test('a server that leaves says goodbye', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const gpu = server(port);
   await gpu.start();
   const { beacon, sightings } = client(port);
@@ -203,7 +204,7 @@ test('a server that leaves says goodbye', async () => {
 });
 
 test('a server whose Ollama is away says goodbye, is silent, and comes back at once', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using gpu = server(port);
   await gpu.start();
   const { beacon, sightings } = client(port);
@@ -225,7 +226,7 @@ test('a server whose Ollama is away says goodbye, is silent, and comes back at o
 });
 
 test('a server that starts silent says nothing until it speaks', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
   await using gpu = server(port, { speaking: false });
   await gpu.start();
@@ -238,7 +239,7 @@ test('a server that starts silent says nothing until it speaks', async () => {
 });
 
 test('a source is replied to once a second and loopback, which many share, fifty times', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using gpu = server(port);
   await gpu.start();
   await using flood = await rawSocket();
@@ -252,7 +253,7 @@ test('a source is replied to once a second and loopback, which many share, fifty
 });
 
 test('our own server is not a sighting, others on the machine are', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using own = server(port);
   await using other = server(port, { httpPort: 11500, deviceId: deviceId('b') });
   await Promise.all([own.start(), other.start()]);
@@ -265,7 +266,7 @@ test('our own server is not a sighting, others on the machine are', async () => 
 });
 
 test('a refresh asks at once, but not more often than every 250 ms', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
   const clock = new ManualClock();
   const { beacon } = client(port, { clock });
@@ -284,7 +285,7 @@ test('a refresh asks at once, but not more often than every 250 ms', async () =>
 });
 
 test('rounds come every 5 s give or take 10 %, the first after a random part of that', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
   const clock = new ManualClock();
   const { beacon } = client(port, { clock, random: () => 0.5 });
@@ -306,7 +307,7 @@ test('rounds come every 5 s give or take 10 %, the first after a random part of 
 });
 
 test('without a network both sides wait, say so, and meet when there is one', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   let up = false;
   const lo = {
@@ -332,7 +333,7 @@ test('without a network both sides wait, say so, and meet when there is one', as
 });
 
 test('after a sleep the client asks and the server announces at once', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   await using listener = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
   await using gpu = server(port, { clock, random: () => 0.9 });
@@ -350,7 +351,7 @@ test('after a sleep the client asks and the server announces at once', async () 
 });
 
 test('an address that cannot be bound is said once and does not hinder the others', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   const notices: DiscoveryNotice[] = [];
   const base = { family: 'IPv4', mac: '', cidr: null } as const;
@@ -377,7 +378,7 @@ test('an address that cannot be bound is said once and does not hinder the other
 });
 
 test('starting twice and disposing twice are harmless, and nothing is left behind', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   const gpu = server(port, { clock });
   const { beacon, sightings } = client(port, { clock });
@@ -396,7 +397,7 @@ test('starting twice and disposing twice are harmless, and nothing is left behin
 });
 
 test('disposal while starting, and without a start, ends clean', async () => {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const clock = new ManualClock();
   const { beacon } = client(port, { clock });
   const gpu = server(port, { clock });

@@ -8,10 +8,11 @@ import {
   type SimulatedOllamaOptions,
   startSimulatedOllama,
 } from '../src/simulate/ollama.ts';
-import { freeUdpPort, LOOPBACK } from './_beacon.ts';
+import { LOOPBACK } from './_beacon.ts';
 import { commonConfig, startBefore, TestLog } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
+import { freePort } from './_ports.ts';
 import { ask, chat, send, within } from './_simulate-client.ts';
 
 /** Each GPU gives an answer in a second, one at a time; `m` is everybody's, and each has a model of its own. */
@@ -33,7 +34,7 @@ interface Machine {
  */
 async function startMachines(names: readonly string[], more: Partial<ServerConfig> = {}) {
   const folder = temporaryDirectory('faces');
-  const discoveryPort = await freeUdpPort();
+  const discoveryPort = await freePort();
   const machines: Machine[] = [];
   const end = async () => {
     for (const { daemon, ollama } of machines) {

@@ -8,10 +8,11 @@ import { discoverTable, eventLine, reportOf } from '../src/cli/discover-table.ts
 import { helpPage } from '../src/cli/help.ts';
 import { columnsOf } from '../src/cli/text.ts';
 import type { HeardServer } from '../src/daemon/look-at.ts';
-import { freeUdpPort, LOOPBACK } from './_beacon.ts';
+import { LOOPBACK } from './_beacon.ts';
 import { cli, type Ended, scratch, startCli } from './_cli.ts';
 import { deadUrl, listenOn, startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
+import { freePort } from './_ports.ts';
 
 /** Starting the command line from its sources takes seconds on a busy machine. */
 const LIMIT_MS = 40_000;
@@ -146,7 +147,7 @@ const reportIn = ({ stdout }: Ended) => JSON.parse(stdout) as ReturnType<typeof 
 
 describe('ollana discover', { timeout: LIMIT_MS }, () => {
   it('finds servers by UDP and by name, tells what else answers, and leaves no daemon', async () => {
-    const discoveryPort = await freeUdpPort();
+    const discoveryPort = await freePort();
     const onLoopback = { discoveryPort, interfaces: [LOOPBACK], udp: true };
     await using cluster = await startCluster({ serve: true, server: onLoopback });
     await using web = await listenOn(createServer((_request, response) => response.end('hello')));
@@ -199,7 +200,7 @@ describe('ollana discover', { timeout: LIMIT_MS }, () => {
   });
 
   it('ends with 1 and says what to do when there is nobody', async () => {
-    const { code, stdout, stderr } = await cli(listening(await freeUdpPort(), '--seconds', '1'));
+    const { code, stdout, stderr } = await cli(listening(await freePort(), '--seconds', '1'));
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     expect(stdout).toContain('--explain');
   });
@@ -234,7 +235,7 @@ describe('ollana discover', { timeout: LIMIT_MS }, () => {
   });
 
   it('watches: a line of JSON for every change, until Ctrl-C', async () => {
-    const discoveryPort = await freeUdpPort();
+    const discoveryPort = await freePort();
     const { child, ended } = startCli(listening(discoveryPort, '--watch', '--json'));
     let stdout = '';
     child.stdout?.on('data', (chunk) => {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { helpPage } from '../src/cli/help.ts';
 import { OPTIONS } from '../src/config/options.ts';
-import { cli, freePort, scratch } from './_cli.ts';
+import { cli, scratch } from './_cli.ts';
+import { freePort } from './_ports.ts';
 
 describe('help', () => {
   it.each(['client', 'serve', 'status', 'demo'] as const)(

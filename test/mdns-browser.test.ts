@@ -4,16 +4,17 @@ import { systemClock } from '../src/clock.ts';
 import type { Interfaces } from '../src/discovery/interfaces.ts';
 import { MdnsBrowser, type MdnsBrowserOptions } from '../src/discovery/mdns-browser.ts';
 import type { DiscoveryNotice } from '../src/discovery/notice.ts';
-import { deviceId, freeUdpPort, LOOPBACK, ManualClock, rawSocket, Sightings } from './_beacon.ts';
+import { deviceId, LOOPBACK, ManualClock, rawSocket, Sightings } from './_beacon.ts';
 import { until } from './_deadline.ts';
 import { flipsOf, HastyClock, noiseOf, prefixesOf } from './_hostile.ts';
 import { info, peer, recordsOf, responseOf } from './_mdns.ts';
+import { freePort } from './_ports.ts';
 
 const URL = 'http://127.0.0.1:11500';
 const BROWSE = ['PTR _ollana._tcp.local', 'PTR _ollama._tcp.local'];
 
 async function setUp(options: Partial<MdnsBrowserOptions> = {}) {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const other = await peer(port);
   const sightings = new Sightings();
   const notices: DiscoveryNotice[] = [];
@@ -157,7 +158,7 @@ test('a sleep and a change of the network make it ask at once', async () => {
 
 test('a socket that cannot be had is said once, tried again, and harms nobody', async () => {
   const clock = new ManualClock();
-  const port = await freeUdpPort();
+  const port = await freePort();
   const holder = await rawSocket(port, { address: '0.0.0.0' });
   await using lan = await setUp({ clock, port });
   await lan.browser.start();

@@ -2,9 +2,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { DnsNotice } from '../../src/discovery/dns-notice.ts';
 import { DnsSrv } from '../../src/discovery/dns-srv.ts';
-import { freeUdpPort, Sightings } from '../_beacon.ts';
+import { Sightings } from '../_beacon.ts';
 import { until } from '../_deadline.ts';
 import { type Dnsmasq, dnsmasqUnavailable, startDnsmasq } from '../_dnsmasq.ts';
+import { freePort } from '../_ports.ts';
 import { skipBecause } from '../_skip.ts';
 
 const NAME = '_ollama._tcp.gpu.example';
@@ -32,7 +33,7 @@ async function follow(name: string, dns: Dnsmasq) {
 }
 
 async function dnsmasq(records: readonly string[]): Promise<Dnsmasq> {
-  const made = await startDnsmasq(await freeUdpPort(), records);
+  const made = await startDnsmasq(await freePort(), records);
   onTestFinished(() => made[Symbol.asyncDispose]());
   return made;
 }
