@@ -356,6 +356,33 @@ describe('the sender', () => {
     expect(log.lines).toHaveLength(1);
   });
 
+  it('tells of a change during a beat in the next one, at once', async () => {
+    const addresses: string[] = [];
+    const held: (() => void)[] = [];
+    await using hub = await listenOn(
+      createServer((request, response) => {
+        let text = '';
+        request.on('data', (chunk) => {
+          text += chunk;
+        });
+        request.on('end', () => {
+          addresses.push(JSON.parse(text).ipv4);
+          held.push(() => response.end('{"status":"ok"}'));
+        });
+      }),
+    );
+    const clock = new ManualClock();
+    let interfaces = LAN;
+    await using _registrar = await speaking(hub.url, { clock, log: new TestLog(), read: () => interfaces });
+    await until(2000, 'a beat under way', () => held.length === 1);
+    interfaces = { eth0: [info('192.168.1.55/24')] };
+    clock.advance(1000);
+    held[0]?.();
+    await until(2000, 'the next beat', () => addresses.length === 2);
+    expect(addresses).toEqual(['192.168.1.5', '192.168.1.55']);
+    held[1]?.();
+  });
+
   it('backs off when nobody takes it, is heard soon after that ends, and says each once', async () => {
     let refuse = true;
     let beats = 0;

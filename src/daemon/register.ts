@@ -35,6 +35,8 @@ interface Hub {
   said: string | undefined;
   next: Cancel;
   isBusy: boolean;
+  /** Something has changed since the beat under way began. */
+  isOld: boolean;
 }
 
 /**
@@ -57,6 +59,7 @@ export class Registrar implements AsyncDisposable {
       said: undefined,
       next: () => {},
       isBusy: false,
+      isOld: false,
     }));
     this.#links = new LinkWatch({
       interfaces: [],
@@ -94,15 +97,19 @@ export class Registrar implements AsyncDisposable {
 
   async #beat(hub: Hub): Promise<void> {
     hub.next();
+    // What is under way says what was true when it began.
+    if (hub.isBusy) hub.isOld = true;
     if (!this.#isSpeaking || !this.#isStarted || this.#over.signal.aborted || hub.isBusy) return;
     const { clock, random } = this.#options;
     hub.isBusy = true;
+    hub.isOld = false;
     const reason = await this.#post(hub.url);
     hub.isBusy = false;
     if (this.#over.signal.aborted) return;
     this.#tell(hub, reason);
     hub.failures = reason === undefined ? 0 : hub.failures + 1;
     hub.next();
+    if (hub.isOld) return this.#beat(hub);
     hub.next = clock.after(nextBeatMs(hub.failures, random), () => void this.#beat(hub));
   }
 
