@@ -63,6 +63,7 @@ export class Watch implements Disposable {
   readonly #link: FeedLink | undefined;
   /** Ends the look under way: at an address that is not in use any more, or at disposal. */
   #endLook: Cancel = () => {};
+  #endLists: Cancel = () => {};
   #usedAt = Number.NEGATIVE_INFINITY;
   /** When a probe last ended in `onGone`, on the clock; -Infinity if never. */
   goneAt = Number.NEGATIVE_INFINITY;
@@ -127,6 +128,8 @@ export class Watch implements Disposable {
   /** Probes at once, or again if that is under way. */
   #lookNext(): void {
     this.#suspicious = true;
+    // Lists asked for on a link that is dead now would keep the look waiting.
+    this.#endLists();
     this.#waiting.hears(this.#options.url());
     if (!this.#probing) this.#schedule(0);
   }
@@ -253,7 +256,15 @@ export class Watch implements Disposable {
     this.#listsAt = clock.now();
     // Whoever asks meanwhile wants lists that are younger than the question.
     const asked = this.#readers.splice(0);
-    await readLists({ url: url(), pin }, this.knowledge, clock, agent, this.#over.signal);
+    const here = new AbortController();
+    this.#endLists = () => here.abort();
+    await readLists({ url: url(), pin }, this.knowledge, clock, agent, here.signal);
+    this.#endLists = () => {};
+    if (here.signal.aborted) {
+      this.#listsWanted = true;
+      this.#readers.unshift(...asked);
+      return;
+    }
     this.#options.onLists();
     for (const tell of asked) tell();
   }
@@ -263,6 +274,7 @@ export class Watch implements Disposable {
     this.#link?.[Symbol.dispose]();
     this.#over.abort();
     this.#endLook();
+    this.#endLists();
     this.#waiting.clear();
     for (const tell of this.#readers.splice(0)) tell();
   }
