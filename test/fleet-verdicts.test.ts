@@ -45,6 +45,22 @@ describe('the verdict on a server', () => {
       event: failed('dial'),
       to: { state: 'second-chance', cause: 'dial' },
     },
+    // Begun before anything spoke against it.
+    {
+      from: because('unreliable', 'dial'),
+      event: { ...failed('status'), wasReliable: true },
+      to: because('unreliable', 'dial'),
+    },
+    {
+      from: because('second-chance', 'dial'),
+      event: { ...failed('stream'), wasReliable: true },
+      to: { state: 'second-chance', cause: 'stream' },
+    },
+    {
+      from: RELIABLE,
+      event: { ...failed('dial'), wasReliable: true },
+      to: { state: 'unreliable', cause: 'dial' },
+    },
     {
       from: because('second-chance', 'dial'),
       event: failed('dial'),

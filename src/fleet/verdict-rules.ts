@@ -30,6 +30,8 @@ export type VerdictEvent =
       readonly reason: string;
       /** The address that it went to; the one in use unless given. */
       readonly url?: string;
+      /** It began when the server was reliable: what ended it is what has spoken against the server since. */
+      readonly wasReliable?: boolean;
     }
   | { readonly type: 'completed' }
   | { readonly type: 'probe-failed'; readonly reason: string }
@@ -51,6 +53,8 @@ export function nextVerdict(verdict: Verdict, event: VerdictEvent, atMs: number)
     case 'attempt-failed': {
       const { cause, reason } = event;
       if (verdict.state === 'reliable') return { state: 'unreliable', sinceMs: atMs, cause, reason };
+      // Nobody gave it a chance yet: several requests that break together, or one and a probe, are one failure.
+      if (event.wasReliable && verdict.state === 'unreliable') return verdict;
       return { state: 'second-chance', sinceMs: verdict.sinceMs, cause, reason };
     }
     case 'probe-failed':

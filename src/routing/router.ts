@@ -221,7 +221,7 @@ export class Router {
       const left = (this.#inFlight.get(deviceId) ?? 1) - 1;
       if (left > 0) this.#inFlight.set(deviceId, left);
       else this.#inFlight.delete(deviceId);
-      this.judge(deviceId, outcome, server.url);
+      this.judge(deviceId, outcome, server);
       // Whoever lists what is loaded next is to see what this has loaded.
       if (modelKey === undefined || outcome.type !== 'completed') return;
       if (!this.#fleet.server(deviceId)?.loadedKeys.has(modelKey)) this.#fleet.refresh(deviceId);
@@ -229,12 +229,13 @@ export class Router {
     return { server, reason, seatHeaders: [], begun: () => {}, stalled: () => {}, release };
   }
 
-  /** Passes on what an outcome says about a server, by the address it went to. */
-  judge(deviceId: string, outcome: Outcome, url?: string): void {
+  /** Passes on what an outcome says about a server; `began` is the server as it was when the attempt began. */
+  judge(deviceId: string, outcome: Outcome, began?: PoolServer): void {
     if (outcome.type === 'completed') this.#fleet.judge(deviceId, { type: 'completed' });
     if (outcome.type === 'failed' && !outcome.judged) {
       const { cause, reason } = outcome;
-      this.#fleet.judge(deviceId, { type: 'attempt-failed', cause, reason, ...(url && { url }) });
+      const at = began && { url: began.url, wasReliable: began.verdict.state === 'reliable' };
+      this.#fleet.judge(deviceId, { type: 'attempt-failed', cause, reason, ...at });
     }
   }
 
