@@ -2,6 +2,7 @@
 // reporters prints those.
 //   node scripts/newcomer/vitest.mjs RESULT.json '{"only"?: folder, "exclude"?: globs, "parallel": bool, "filters": []}'
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { startVitest } from 'vitest/node';
 
@@ -40,6 +41,8 @@ const vitest = await startVitest('test', filters, {
   watch: false,
   passWithNoTests: true,
   fileParallelism: plan.parallel,
+  // Most tests wait for something most of the time: two files at once, also where there are but two cores.
+  ...(plan.parallel && { maxWorkers: Math.max(2, availableParallelism() - 1) }),
   reporters: ['default', totals],
   ...(plan.exclude === undefined ? {} : { exclude: plan.exclude }),
 });
