@@ -50,6 +50,8 @@ export interface CommonConfig {
   readonly writesPidFile: boolean;
   /** What others see this machine as. */
   readonly name: string;
+  /** Requests without an API key of this installation are refused; absent: they are not. */
+  readonly requireKey?: boolean;
   /** Web origins let in beside Ollama's built-in ones: OLLAMA_ORIGINS, then OLLANA_ORIGINS or --origins. */
   readonly origins: readonly string[];
 }
@@ -178,6 +180,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     pidFile: pidFile ?? join(runtimeDir(input, dataDir), `${mode}.pid`),
     writesPidFile: background || pidFile !== undefined,
     name: pickGiven(OPTIONS.name, input) ?? plainName(input.hostname),
+    ...(pick(OPTIONS.requireKey, input) ? { requireKey: true } : {}),
     origins: Object.freeze([
       ...splitList(input.env.OLLAMA_ORIGINS ?? ''),
       ...pickList(OPTIONS.origins, input),

@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'OLLANA_LOOP'
   | 'OLLANA_BAD_REQUEST'
   | 'OLLANA_DRAINING'
+  | 'OLLANA_NO_KEY'
+  | 'OLLANA_RATE_LIMITED'
   | 'OLLANA_START_FAILED';
 
 /** What one of several servers came to that were told the same: done where there is no `error`. */

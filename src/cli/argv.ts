@@ -20,6 +20,7 @@ const COMMANDS = [
   'unload',
   'add',
   'remove',
+  'key',
   'discover',
   'demo',
 ] as const;
@@ -27,10 +28,14 @@ const COMMANDS = [
 const ABOUT_A_MODEL: ReadonlySet<Command> = new Set(MODEL_COMMANDS);
 /** Those that are about one server, told likewise, and what it is called in their usage. */
 const ABOUT_A_SERVER: Partial<Readonly<Record<Command, string>>> = { add: 'URL', remove: 'NAME' };
+/** Those that are told an action and what it is about. */
+const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = { key: 'key' };
 /** A URL and a name; what is longer was pasted by mistake. */
 const LONGEST_SERVER = 2048;
 /** Ollama's longest: host and namespace of 350 and 80 characters, model and tag of 80 each, and what separates them. */
 const LONGEST_MODEL = 600;
+/** `key ACTION NAME`. */
+const MOST_WORDS = 2;
 const EVERY: readonly Option[] = Object.values<Option>(OPTIONS);
 
 /**
@@ -58,6 +63,8 @@ export interface FlagsRead {
   readonly model?: string;
   /** URL[=NAME] or NAME as typed, for the commands about a server. */
   readonly server?: string;
+  /** ACTION and NAME as typed, for `key`. */
+  readonly words?: readonly string[];
 }
 
 /**
@@ -71,6 +78,7 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
   const flags: Record<string, string | boolean | readonly string[]> = {};
   let model: string | undefined;
   let server: string | undefined;
+  const words: string[] = [];
   const called = ABOUT_A_SERVER[command];
   for (let index = 0; index < args.length; index++) {
     const arg = args[index] ?? '';
@@ -82,6 +90,10 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
       server = checkedServer(command, arg);
       continue;
     }
+    if (ABOUT_WORDS[command] !== undefined && words.length < MOST_WORDS && !arg.startsWith('-')) {
+      words.push(checkedServer(command, arg));
+      continue;
+    }
     const { flag, value, consumed } = readFlag(command, args, index);
     const { kind } = flag;
     const before = flags[flag.flag];
@@ -90,13 +102,18 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
   }
   if (ABOUT_A_MODEL.has(command) && model === undefined) throw badSubject(command, 'MODEL is missing');
   if (called !== undefined && server === undefined) throw badSubject(command, `${called} is missing`);
-  return { flags, ...(model === undefined ? {} : { model }), ...(server === undefined ? {} : { server }) };
+  return {
+    flags,
+    ...(model === undefined ? {} : { model }),
+    ...(server === undefined ? {} : { server }),
+    ...(words.length === 0 ? {} : { words }),
+  };
 }
 
 /** A name may hold blanks; what no name and no URL holds is refused here. */
 function checkedServer(command: Command, text: string): string {
   if (text.trim() !== '' && text.length <= LONGEST_SERVER && !/\p{C}/u.test(text)) return text;
-  throw badSubject(command, `${quote(text)} is no server`);
+  throw badSubject(command, `${quote(text)} is no ${ABOUT_WORDS[command] ?? 'server'}`);
 }
 
 /** Whether there is such a model, servers know; that no name looks like this, we do. */

@@ -36,6 +36,7 @@ export function commandTree(action: Action): CommandDef {
       unload: commandOf('unload'),
       add: commandOf('add'),
       remove: commandOf('remove'),
+      key: commandOf('key'),
       discover: commandOf('discover'),
       demo: commandOf('demo'),
     },

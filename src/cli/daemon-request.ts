@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { type DaemonState, runningDaemons } from '../daemon/state-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
+import { commandKey } from '../security/command-key.ts';
 import { getSmall } from './get-small.ts';
 
 /** The daemon is on this machine and answers its own paths from memory. */
@@ -8,10 +9,14 @@ const ANSWER_LIMIT_MS = 2_000;
 /** What a daemon says about one request besides progress is some lines; servers' words are in it, so it is bounded. */
 const LARGEST_BODY = 1024 * 1024;
 
+/** A daemon, and what its own commands show to it where it asks for a key. */
+export type CommandedDaemon = DaemonState & { readonly key?: string };
+
 /** The daemon of a data directory, the client-mode one if both run. Throws OLLANA_NOT_RUNNING. */
-export function theDaemon(dataDir: string): DaemonState {
+export function theDaemon(dataDir: string): CommandedDaemon {
   const [daemon] = runningDaemons(dataDir);
-  if (daemon) return daemon;
+  const key = commandKey(dataDir);
+  if (daemon) return { ...daemon, ...(key !== undefined && { key }) };
   throw new OllanaError(
     'OLLANA_NOT_RUNNING',
     `no running ollana found in ${dataDir}: start one with \`ollana\` or \`ollana serve\`, or give its --data-dir`,
@@ -50,7 +55,7 @@ export interface DaemonRequest {
  * Sends a request through the daemon on a connection of its own. Resolves with the answer's head, however long
  * that takes: a server may be at work. Throws OLLANA_DIAL_FAILED, and the signal's AbortError.
  */
-export function sendToDaemon(daemon: DaemonState, asked: DaemonRequest): Promise<IncomingMessage> {
+export function sendToDaemon(daemon: CommandedDaemon, asked: DaemonRequest): Promise<IncomingMessage> {
   const body = JSON.stringify(asked.body);
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -62,6 +67,7 @@ export function sendToDaemon(daemon: DaemonState, asked: DaemonRequest): Promise
           'Content-Type': 'application/json',
           // Node frames the body of a DELETE only when it is told the length.
           'Content-Length': Buffer.byteLength(body),
+          ...(daemon.key === undefined ? {} : { Authorization: `Bearer ${daemon.key}` }),
           ...(asked.server === undefined ? {} : { 'X-Ollana-Server': asked.server }),
         },
         ...(asked.signal ? { signal: asked.signal } : {}),

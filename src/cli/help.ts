@@ -72,6 +72,17 @@ export const COMMAND_TEXTS: Readonly<
     about: 'take back a server that was named by `ollana add`',
     examples: ['ollana remove attic', 'ollana remove http://10.0.0.7:11434'],
   },
+  key: {
+    usage: 'ollana key add NAME | list | remove NAME [options]',
+    about: 'API keys for apps: who may run what here, and how often',
+    examples: [
+      'ollana key add editor                    # prints the key, this once',
+      'ollana key add bot --models llama3.2,qwen3 --rate 60/min',
+      'ollana key list --json',
+      'ollana key remove bot                    # no restart needed',
+      'ollana serve --require-key               # nothing without a key',
+    ],
+  },
   discover: {
     usage: 'ollana discover [--watch] [options]',
     about: 'show what is heard on the network, where, and what is refused',

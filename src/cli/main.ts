@@ -1,7 +1,7 @@
 import { runCommand } from 'citty';
 import type { Command } from '../config/option.ts';
 import { OPTIONS } from '../config/options.ts';
-import { type Flags, pick, pickGiven } from '../config/pick.ts';
+import { type Flags, pick, pickGiven, pickList } from '../config/pick.ts';
 import { type Surroundings, surroundings } from '../config/surroundings.ts';
 import { VERSION } from '../config/version.ts';
 import { resolveConfig, resolveDataDir } from '../config.ts';
@@ -39,7 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function carryOut(command: Command, args: readonly string[], here: Surroundings): Promise<number> {
-  const { flags, wants, model, server } = readFlags(command, args);
+  const { flags, wants, model, server, words = [] } = readFlags(command, args);
   if (wants) {
     process.stdout.write(wants === 'help' ? helpPage(command) : `${VERSION}\n`);
     return EXIT.ok;
@@ -69,6 +69,7 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
       dataDir: resolveDataDir({ ...here, flags }),
       server: server ?? '',
     });
+  if (command === 'key') return key(words, flags, here);
   if (command === 'discover') return discover(flags, here);
   if (command === 'demo') return demo(flags, here);
   const config = resolveConfig({ ...here, mode: command === 'serve' ? 'server' : 'client', flags });
@@ -96,6 +97,18 @@ async function manage(
       '--on names one server and --all means every one: give one of them',
     );
   return (await import('./pull.ts')).pullModel({ ...order, all });
+}
+
+/** `key ACTION`. */
+async function key(words: readonly string[], flags: Flags, here: Surroundings): Promise<number> {
+  const sources = { ...here, flags };
+  const order = {
+    dataDir: resolveDataDir(sources),
+    json: pick(OPTIONS.json, sources),
+    models: pickList(OPTIONS.models, sources),
+    rate: pickGiven(OPTIONS.rate, sources),
+  };
+  return (await import('./key.ts')).keyAction(order, words);
 }
 
 async function discover(flags: Flags, here: Surroundings): Promise<number> {

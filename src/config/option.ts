@@ -9,6 +9,7 @@ export type Command =
   | 'unload'
   | 'add'
   | 'remove'
+  | 'key'
   | 'discover'
   | 'demo';
 

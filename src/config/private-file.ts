@@ -1,5 +1,6 @@
-import { existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { chmod, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** For this user only. */
 const MODE = 0o600;
@@ -47,6 +48,16 @@ export function makeFileOnce(path: string, text: () => string): void {
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/**
+ * Has a file of ours belong to whoever owns its directory: root may type a command for a daemon that runs as another
+ * user, who is to read it. Throws what the file system says.
+ */
+export function giveToDirOwner(path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dirname(path));
+  if (uid !== 0) chownSync(path, uid, gid);
 }
 
 function settle(draft: string, path: string): void {

@@ -21,6 +21,7 @@ import { Api } from './api.ts';
 import { type Choosing, startChoosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
 import type { SlotsOf } from './desks.ts';
+import { keyGate } from './key-gate.ts';
 import { type Face, listen, localUrl } from './listen.ts';
 import { modelReport } from './model-report.ts';
 import { OwnAddresses } from './own-addresses.ts';
@@ -110,7 +111,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const router = choosing.router(fleet, peers && config.ollama);
   const via = `${OWN_VIA}-${config.mode}-${deviceId.slice(0, 16)}`;
   const emit = narrateProxy(log);
-  const { holdMs, admit, seek, told, onManaged } = options;
+  const { holdMs, seek, told, onManaged } = options;
+  const keys = keyGate({ config, clock, log });
+  const admit: CoreOptions['admit'] = (exchange, asked) => {
+    keys.judge(exchange, asked);
+    options.admit(exchange, asked);
+  };
   const { connectTimeoutMs, silenceTimeoutMs } = config;
   const wayParts = {
     fleet,
@@ -169,6 +175,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: config.origins },
+    keys,
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposure: options.exposure,
     own: (exchange) => own(exchange) || api.answers(exchange),

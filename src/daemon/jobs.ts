@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { pathOf } from '../ollama/routes.ts';
@@ -87,7 +87,7 @@ export class Jobs {
   }
 
   /** Resolves with the answer's head. A client that leaves ends it, here and at the server. */
-  #generate({ response, named }: Exchange, job: JobBody): Promise<IncomingMessage> {
+  #generate({ request: incoming, response, named }: Exchange, job: JobBody): Promise<IncomingMessage> {
     const body = JSON.stringify(job);
     return new Promise((resolve, reject) => {
       const sent = request(
@@ -99,6 +99,7 @@ export class Jobs {
             'Content-Type': 'application/json',
             'Content-Length': Buffer.byteLength(body),
             ...(named !== undefined && { 'X-Ollana-Server': named }),
+            ...keyHeaders(incoming),
           },
         },
         resolve,
@@ -112,6 +113,15 @@ export class Jobs {
       sent.end(body);
     });
   }
+}
+
+/** The key that whoever asks for a job has shown: it is asked for by the same daemon once more. */
+function keyHeaders({ headers }: IncomingMessage): OutgoingHttpHeaders {
+  const { authorization, 'x-api-key': key } = headers;
+  return {
+    ...(authorization !== undefined && { authorization }),
+    ...(key !== undefined && { 'x-api-key': key }),
+  };
 }
 
 /** The headers that say something about the answer, as they came, flat. */

@@ -18,10 +18,14 @@ export function errorBody(
     return JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
   }
   if (protocol === 'openai' || protocol === 'responses') {
-    return JSON.stringify({ error: { message, type: openaiType(status), param: null, code: null } });
+    const code = OPENAI_CODES[status] ?? null;
+    return JSON.stringify({ error: { message, type: openaiType(status), param: null, code } });
   }
   return JSON.stringify({ error: message, servers });
 }
+
+/** What OpenAI calls a key that is missing or wrong, and one that is used too often. */
+const OPENAI_CODES: Readonly<Record<number, string>> = { 401: 'invalid_api_key', 429: 'rate_limit_exceeded' };
 
 function openaiType(status: number): string {
   if (status === 404) return 'not_found_error';
@@ -30,7 +34,9 @@ function openaiType(status: number): string {
 
 function anthropicType(status: number): string {
   if (status === 404) return 'not_found_error';
+  if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
+  if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'api_error';
 }
 

@@ -32,6 +32,8 @@ export type ProxyEvent =
       readonly method: string;
       readonly path: string;
       readonly client: string;
+      /** Name of the API key that was shown; undefined where none was. */
+      readonly key: string | undefined;
       readonly model: string | undefined;
       /** Name of the server that answered; undefined when none did. */
       readonly server: string | undefined;

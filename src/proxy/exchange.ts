@@ -2,6 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode } from '../errors.ts';
 import { isKnownPath, type Route, routeOf } from '../ollama/routes.ts';
+import type { ApiKey } from '../security/api-key.ts';
+
+/** An app, as its key tells. */
+export type AppKey = Pick<ApiKey, 'name' | 'models' | 'rate'>;
 
 /** One request of a client and everything that is noted about it on its way. */
 export interface Exchange {
@@ -22,6 +26,10 @@ export interface Exchange {
   extraHeaders: string[];
   /** What was done to the request because the user allows it: headers that tell the client, by name. */
   readonly changes: Map<string, string>;
+  /** The app whose key the request shows; undefined where it shows none that is known here. */
+  key: AppKey | undefined;
+  /** A command of this installation asks. */
+  isOwnCommand: boolean;
   model: string | undefined;
   server: string | undefined;
   reason: string | undefined;
@@ -55,6 +63,8 @@ export function openExchange(
     startedAt,
     extraHeaders: [],
     changes: new Map(),
+    key: undefined,
+    isOwnCommand: false,
     model: undefined,
     server: undefined,
     reason: undefined,

@@ -9,6 +9,7 @@ import type { ProxyEvent } from './events.ts';
 import { type Exchange, openExchange } from './exchange.ts';
 import type { Forwarder } from './forward.ts';
 import { type GuardOptions, passGuard } from './guard.ts';
+import type { KeyGate } from './key-gate.ts';
 
 /** What answers the requests of one kind of client. */
 export interface Way {
@@ -20,6 +21,7 @@ export interface Way {
 export interface FrontOptions {
   readonly clock: Clock;
   readonly guard: GuardOptions;
+  readonly keys: KeyGate;
   /** Who answers a request. */
   readonly wayOf: (exchange: Exchange) => Way;
   /** What peers may have. */
@@ -51,7 +53,9 @@ export class Front {
     const exchange = openExchange(request, response, this.#options.clock.now());
     response.on('error', () => {}); // 'close' follows and is what counts.
     response.once('close', () => this.#report(exchange));
-    if (!passGuard(this.#options.guard, exchange) || this.#options.own(exchange)) return;
+    if (!passGuard(this.#options.guard, exchange)) return;
+    this.#options.keys.recognise(exchange);
+    if (this.#options.own(exchange)) return;
     this.#open += 1;
     response.once('close', () => {
       this.#open -= 1;
@@ -61,6 +65,7 @@ export class Front {
 
   async #route(exchange: Exchange): Promise<void> {
     const { via, draining, exposure, wayOf } = this.#options;
+    this.#options.keys.admit(exchange);
     if (draining()) {
       throw new OllanaError('OLLANA_DRAINING', 'this ollana is shutting down', {
         status: 503,
@@ -121,6 +126,7 @@ export class Front {
       method: exchange.method,
       path: pathOf(exchange.target),
       client: exchange.request.socket.remoteAddress ?? '',
+      key: exchange.key?.name,
       model: exchange.model,
       server: exchange.server,
       reason: exchange.reason,

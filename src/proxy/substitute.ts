@@ -35,6 +35,8 @@ export function substituted(
   body: Body,
 ): Body | undefined {
   if (!substitute || model === undefined || !work() || body.type !== 'whole') return undefined;
+  // A key that is for some models runs no others.
+  if (exchange.key?.models !== undefined) return undefined;
   if (exchange.named !== undefined || !PATHS.has(exchange.route.path)) return undefined;
   if (exchange.request.headers['content-encoding'] !== undefined) return undefined;
   const used = substituteFor(model, substitute, router.pool());

@@ -1,10 +1,17 @@
 import { MODEL_COMMANDS, option } from '../option.ts';
+import { parseRate } from '../rate.ts';
 import { parseCount, parseSwitch } from '../values.ts';
 
 /** Which servers there are, the running daemon knows: any text may be the name of one. */
 function parseServerChoice(text: string): string {
   if (text === '') throw new RangeError('name a server, as `ollana status` shows it');
   return text;
+}
+
+/** Whether there is such a model, servers know. */
+function parseModelName(text: string): string {
+  if (/^[^\s\p{C}]{1,600}$/u.test(text)) return text;
+  throw new RangeError('give the name of a model, such as llama3.2');
 }
 
 /** What the commands are told that ask a running ollana. */
@@ -16,7 +23,7 @@ export const ASKING_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'print JSON instead of a table',
-    commands: ['status', 'models', 'discover'],
+    commands: ['status', 'models', 'discover', 'key'],
   }),
   on: option({
     flag: 'on',
@@ -36,6 +43,26 @@ export const ASKING_OPTIONS = Object.freeze({
     fallback: 'false',
     help: "every server, side by side, but this machine's own Ollama",
     commands: ['pull'],
+  }),
+  models: option({
+    flag: 'models',
+    env: 'OLLANA_MODELS',
+    kind: 'list',
+    hint: 'MODEL',
+    parse: parseModelName,
+    fallbackHelp: 'all of them',
+    help: 'add: the only models that the key runs; it changes nothing that is stored',
+    commands: ['key'],
+  }),
+  rate: option({
+    flag: 'rate',
+    env: 'OLLANA_RATE',
+    kind: 'value',
+    hint: 'N/min',
+    parse: parseRate,
+    fallbackHelp: 'any number',
+    help: 'add: how many requests the key may send, such as 60/min (s, min, h, d)',
+    commands: ['key'],
   }),
   keep: option({
     flag: 'keep',

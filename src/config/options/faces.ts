@@ -1,5 +1,5 @@
 import { DAEMONS, option, RUNNING } from '../option.ts';
-import { parseChoice, parseHost, parseName, parseOrigin, parsePort } from '../values.ts';
+import { parseChoice, parseHost, parseName, parseOrigin, parsePort, parseSwitch } from '../values.ts';
 
 /** Where ollana listens, as whom, and for whom. */
 export const FACE_OPTIONS = Object.freeze({
@@ -42,6 +42,15 @@ export const FACE_OPTIONS = Object.freeze({
     fallbackHelp: 'inference and reading only',
     help: 'let peers pull, push, create, copy and delete models',
     commands: ['serve'],
+  }),
+  requireKey: option({
+    flag: 'require-key',
+    env: 'OLLANA_REQUIRE_KEY',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'refuse requests that show no API key of this ollana (ollana key add NAME); lists for other ollanas are not',
+    commands: DAEMONS,
   }),
   origins: option({
     flag: 'origins',

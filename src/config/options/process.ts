@@ -11,7 +11,7 @@ export const PROCESS_OPTIONS = Object.freeze({
     parse: parsePath,
     fallbackHelp: "the platform's place for application data",
     help: 'where ollana keeps its files, and finds a running ollana',
-    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models', ...SERVER_COMMANDS],
+    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models', ...SERVER_COMMANDS, 'key'],
   }),
   logLevel: option({
     flag: 'log-level',
