@@ -79,6 +79,8 @@ export interface ServerConfig extends CommonConfig {
   readonly mode: 'server';
   /** Which kinds of route peers may use beside inference and reading. */
   readonly allow: ReadonlySet<'manage'>;
+  /** Registries beside Ollama's own that peers may name, lower case; absent: none. */
+  readonly allowRegistry?: readonly string[];
   /** How many requests Ollama runs at once for each model, 1-64; absent: found out. */
   readonly parallel?: number;
   /** Base URLs of the ollanas that are told of this server; absent: none. */
@@ -118,12 +120,14 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
   if (input.mode === 'server') {
     const parallel = pickGiven(OPTIONS.parallel, input);
     const register = pickList(OPTIONS.register, input);
+    const allowRegistry = pickList(OPTIONS.allowRegistry, input);
     return Object.freeze({
       ...common,
       mode: 'server',
       allow: new Set(pickList(OPTIONS.allow, input)),
       ...(parallel === undefined ? {} : { parallel }),
       ...(register.length === 0 ? {} : { register }),
+      ...(allowRegistry.length === 0 ? {} : { allowRegistry }),
     } as const);
   }
   const substitute = readSubstitution(pickList(OPTIONS.substitute, input));

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'OLLANA_DRAINING'
   | 'OLLANA_NO_KEY'
   | 'OLLANA_RATE_LIMITED'
+  | 'OLLANA_DISK_FULL'
   | 'OLLANA_START_FAILED';
 
 /** What one of several servers came to that were told the same: done where there is no `error`. */

@@ -195,7 +195,13 @@ describe('what only one place may do', () => {
       ...['proxy/retry.ts', 'routing/policy.ts', 'security/origin-rules.ts', 'server/exposure.ts'],
       ...['routing/finish.ts', 'routing/assumed-cost.ts', 'routing/context.ts', 'routing/substitute.ts'],
       ...['fleet/cost-rules.ts', 'fleet/ejection.ts', 'ollama/counters.ts', 'server/slots.ts'],
-      ...['server/memory-learning.ts', 'server/parallel-learning.ts', 'server/ticket-wire.ts'],
+      ...[
+        'server/memory-learning.ts',
+        'server/registry-rules.ts',
+        'security/token-bucket.ts',
+        'server/parallel-learning.ts',
+        'server/ticket-wire.ts',
+      ],
     ];
     const wrong = pure.flatMap((path) => {
       const source = sources.find((one) => one.path === path);

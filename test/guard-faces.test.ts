@@ -158,7 +158,10 @@ describe('other machines, at a server-mode ollana', () => {
   skipBecause(OUTSIDE === undefined ? 'this machine has no address but loopback' : undefined);
 
   async function start(allow: ReadonlySet<'manage'> = new Set()) {
-    const cluster = await startCluster({ serve: true, server: { host: '0.0.0.0', allow } });
+    const cluster = await startCluster({
+      serve: true,
+      server: { host: '0.0.0.0', allow, allowRegistry: ['evil.example:5000'] },
+    });
     const url = `http://${OUTSIDE}:${new URL(cluster.servers[0]!.url).port}`;
     return { cluster, peer: { url } as Cluster, here: cluster.servers[0]! };
   }

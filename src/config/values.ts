@@ -72,6 +72,16 @@ export function parseOrigin(text: string): string {
   throw new RangeError('give an origin such as http://my.app:3000, with at most one *');
 }
 
+/** The host of a registry as names of models begin with it, perhaps with a port; `http://` for one in the clear. */
+export function parseRegistry(text: string): string {
+  const [, scheme = '', host = '', port] =
+    /^(http:\/\/|https:\/\/|)([^:/]+)(?::(\d+))?\/?$/i.exec(text) ?? [];
+  if (!HOST_NAME.test(host))
+    throw new RangeError('give the host of a registry, such as hf.co or registry.lan:5000');
+  const at = port === undefined ? '' : `:${parsePort(port)}`;
+  return `${scheme.toLowerCase() === 'http://' ? 'http://' : ''}${host.toLowerCase()}${at}`;
+}
+
 /** One of a few words. */
 export function parseChoice<const T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {

@@ -58,7 +58,7 @@ export interface CoreOptions {
   /** Servers may post themselves; absent: they may not. */
   readonly acceptsRegistrations?: boolean | undefined;
   /** Throws when a request may not have the model it names. */
-  readonly admit: (exchange: Exchange, asked: Asked) => void;
+  readonly admit: (exchange: Exchange, asked: Asked) => void | Promise<void>;
 }
 
 /** The parts that both modes have, running: the face is listening, the fleet is empty. */
@@ -115,7 +115,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const keys = keyGate({ config, clock, log });
   const admit: CoreOptions['admit'] = (exchange, asked) => {
     keys.judge(exchange, asked);
-    options.admit(exchange, asked);
+    return options.admit(exchange, asked);
   };
   const { connectTimeoutMs, silenceTimeoutMs } = config;
   const wayParts = {

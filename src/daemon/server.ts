@@ -4,20 +4,20 @@ import { DEFAULTS, type ServerConfig } from '../config.ts';
 import { BeaconServer } from '../discovery/beacon-server.ts';
 import { MdnsAdvertiser } from '../discovery/mdns-advertiser.ts';
 import type { DiscoverySource } from '../discovery/sighting.ts';
-import { OllanaError } from '../errors.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
 import { toldHeaders } from '../fleet/told.ts';
 import { onlyAt } from '../fleet/view.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
-import { isCloudModel } from '../ollama/names.ts';
 import { Feed } from '../server/feed.ts';
 import { FreeMemory } from '../server/free-memory.ts';
+import { ModelDisk } from '../server/model-disk.ts';
 import { OllamaParallel } from '../server/parallel.ts';
 import { kindOf, slotsIfKnown } from '../server/slots.ts';
 import { tellFeed } from '../server/tell-feed.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
+import { peerAdmission } from './peer-admission.ts';
 import { Registrar } from './register.ts';
 import { selfPortrait } from './self-portrait.ts';
 import { localRules, peerRules } from './server-rules.ts';
@@ -44,6 +44,7 @@ export async function startServer(
   const feed = new Feed({ clock });
   const others: DiscoverySource[] = [];
   const parallel = new OllamaParallel({ url: ollama, given: config.parallel, clock });
+  const disk = new ModelDisk({ url: ollama, environment: () => parallel.environment });
   const core = await startCore({
     config,
     log,
@@ -64,24 +65,7 @@ export async function startServer(
       route.path === '/api/version'
         ? toldHeaders({ allowsManage: fromHere || manage, freeMemoryBytes: memory.bytes() })
         : [],
-    admit: ({ fromHere, route }, { model, source, unread }) => {
-      if (fromHere) return;
-      if (unread && route.class === 'inference') {
-        throw new OllanaError(
-          'OLLANA_BAD_REQUEST',
-          'this request cannot be looked through for its model, so it is refused from other machines: send it smaller, or not compressed',
-          { status: 413 },
-        );
-      }
-      // A copy of one under another name would be run on the account of whoever owns this machine, too.
-      const cloud = [model, source].find((name) => name !== undefined && isCloudModel(name));
-      if (cloud === undefined) return;
-      throw new OllanaError(
-        'OLLANA_NOT_ALLOWED',
-        `${cloud} runs on ollama.com on this machine's account, so it is refused from other machines; use it on that machine`,
-        { status: 403 },
-      );
-    },
+    admit: peerAdmission({ disk, registries: new Set(config.allowRegistry) }),
   });
   const { fleet, deviceId, port } = core;
   const own = onlyAt(fleet, ollama);

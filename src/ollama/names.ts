@@ -3,7 +3,8 @@
  * filled in, compared without regard to case.
  */
 
-const DEFAULT_HOST = 'registry.ollama.ai';
+/** Where Ollama gets a model whose name says nothing else. */
+export const DEFAULT_REGISTRY = 'registry.ollama.ai';
 const DEFAULT_NAMESPACE = 'library';
 const DEFAULT_TAG = 'latest';
 
@@ -24,8 +25,19 @@ export function modelKey(name: string): string {
   const parts = path.split('/');
   const model = parts.pop() ?? '';
   const namespace = parts.pop() ?? DEFAULT_NAMESPACE;
-  const host = parts.length > 0 ? parts.join('/') : DEFAULT_HOST;
+  const host = parts.length > 0 ? parts.join('/') : DEFAULT_REGISTRY;
   return `${host}/${namespace}/${model}:${tag}`;
+}
+
+/**
+ * The registry that a name is of: `registry.ollama.ai` for `llama3`, `hf.co` for `hf.co/user/model`, and
+ * `http://host:5000` where the name asks for it in the clear. Lower case. Pure; never throws.
+ */
+export function registryOf(name: string): string {
+  const [, scheme] = /^(https?:)\/\//i.exec(name.trim()) ?? [];
+  const key = modelKey(name);
+  const host = key.slice(0, key.lastIndexOf('/', key.lastIndexOf('/') - 1));
+  return scheme?.toLowerCase() === 'http:' ? `http://${host}` : host;
 }
 
 /**

@@ -208,8 +208,8 @@ async function answered(
 export function statusOutcome(status: number, response: IncomingMessage): Outcome {
   if (status < 502) return NOBODY;
   const said = response.headers[ERROR_HEADER.toLowerCase()];
-  // A full queue is a sign of life.
-  if (said === 'OLLANA_BUSY' || said === 'OLLANA_QUEUE_FULL') return NOBODY;
+  // A full queue is a sign of life, and who has no room for another model runs those that it has.
+  if (said === 'OLLANA_BUSY' || said === 'OLLANA_QUEUE_FULL' || said === 'OLLANA_DISK_FULL') return NOBODY;
   // Another ollana says by this header that its Ollama is away; a probe will tell when it is back.
   const cause: FailureCause = said === undefined || said === 'OLLANA_UPSTREAM_TRUNCATED' ? 'status' : 'dial';
   return { type: 'failed', cause, reason: `it answered ${status}` };

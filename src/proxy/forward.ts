@@ -26,8 +26,8 @@ export interface ForwardOptions
   /** How many servers run a request at once, of which the first token wins; absent: one. */
   readonly raceWidth?: number | undefined;
   readonly bodies: BodyReader;
-  /** Throws when this client may not have what it asks for. */
-  readonly admit: (exchange: Exchange, asked: Asked) => void;
+  /** Throws, or rejects, when this client may not have what it asks for. */
+  readonly admit: (exchange: Exchange, asked: Asked) => void | Promise<void>;
   /** Where a request may go. */
   readonly target: (exchange: Exchange, asked: Asked) => Targets;
   /** Sends a request to several servers and answers it. */
@@ -92,7 +92,7 @@ export class Forwarder {
     let body = sent;
     let asked = await this.#asked(exchange, body);
     exchange.model = asked.model;
-    this.#options.admit(exchange, asked);
+    await this.#options.admit(exchange, asked);
     // What must reach every holder must reach the one that got its copy a moment ago, too.
     if (exchange.route.class === 'broadcast' || asked.unloads) await router.relist(RELIST_MS);
     const targets = this.#options.target(exchange, asked);

@@ -14,6 +14,7 @@ export const VARIABLES = [
   'OLLAMA_MAX_LOADED_MODELS',
   'OLLAMA_KEEP_ALIVE',
   'OLLAMA_CONTEXT_LENGTH',
+  'OLLAMA_MODELS',
 ] as const;
 
 /** `/proc/<pid>/environ`: `KEY=value` with a NUL after each. Of two, the first counts, as for getenv. */

@@ -42,6 +42,11 @@ export class OllamaParallel implements Disposable {
     });
   }
 
+  /** What the last look has found of Ollama's environment; undefined where nothing could be read. */
+  get environment(): Environment | undefined {
+    return this.#environment;
+  }
+
   /**
    * Ollama answers, for the first time or after having been away: it may be another process with another
    * environment now. Resolves with what a look begun after this call has found; never rejects.

@@ -1,5 +1,13 @@
 import { DAEMONS, option, RUNNING } from '../option.ts';
-import { parseChoice, parseHost, parseName, parseOrigin, parsePort, parseSwitch } from '../values.ts';
+import {
+  parseChoice,
+  parseHost,
+  parseName,
+  parseOrigin,
+  parsePort,
+  parseRegistry,
+  parseSwitch,
+} from '../values.ts';
 
 /** Where ollana listens, as whom, and for whom. */
 export const FACE_OPTIONS = Object.freeze({
@@ -41,6 +49,16 @@ export const FACE_OPTIONS = Object.freeze({
     parse: parseChoice(['manage']),
     fallbackHelp: 'inference and reading only',
     help: 'let peers pull, push, create, copy and delete models',
+    commands: ['serve'],
+  }),
+  allowRegistry: option({
+    flag: 'allow-registry',
+    env: 'OLLANA_ALLOW_REGISTRY',
+    kind: 'list',
+    hint: 'HOST',
+    parse: parseRegistry,
+    fallbackHelp: "Ollama's own",
+    help: 'with --allow manage: another registry that peers may have models pulled from and pushed to',
     commands: ['serve'],
   }),
   requireKey: option({
