@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { existsSync, mkdirSync } from 'node:fs';
+import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseRegistry } from '../src/config/values.ts';
@@ -122,6 +122,13 @@ describe('the disk of the models', () => {
     expect(modelsDir(undefined, '/home/me')).toBe('/home/me/.ollama/models');
   });
 
+  it('is not guessed where nobody says, nor where the system hides it', async () => {
+    const free = (set: Record<string, string> | undefined) =>
+      new ModelDisk({ url: 'http://127.0.0.1:11434', environment: () => set && env(set) }).freeBytes();
+    expect(await free({ OLLAMA_MODELS: '/proc/models' })).toBeUndefined();
+    if (!existsSync(join(homedir(), '.ollama'))) expect(await free(undefined)).toBeUndefined();
+  });
+
   it('is looked for where it will be, and not asked about on other machines', async () => {
     const environment = () => env({ OLLAMA_MODELS: '/tmp/not/there/yet' });
     expect(await new ModelDisk({ url: 'http://127.0.0.1:11434', environment }).freeBytes()).toBeGreaterThan(
@@ -142,25 +149,16 @@ describe('a pull that a peer asks for', () => {
     using folder = temporaryDirectory('disk');
     const home = join(folder.path, 'home');
     mkdirSync(home);
+    const mount = `mount -t tmpfs -o size=${size} none ${home} && mkdir ${home}/.ollama`;
     await using ollama = await startSimulatedOllama();
     const face = ['--host', '0.0.0.0', '--port', '0', '--no-udp', '--no-mdns', '--log-level', 'error'];
     await using daemon = await startDaemon({
       args: ['serve', '--ollama', ollama.url, '--allow', 'manage', ...face],
       env: { HOME: home },
       launch: (command, args, set) =>
-        new TestProcess(
-          'unshare',
-          [
-            '-m',
-            'sh',
-            '-c',
-            `mount -t tmpfs -o size=${size} none ${home} && exec "$@"`,
-            'sh',
-            command,
-            ...args,
-          ],
-          { env: cleanEnvironment({ OLLANA_INTERFACE: 'lo', ...set }) },
-        ),
+        new TestProcess('unshare', ['-m', 'sh', '-c', `${mount} && exec "$@"`, 'sh', command, ...args], {
+          env: cleanEnvironment({ OLLANA_INTERFACE: 'lo', ...set }),
+        }),
     });
     const peer = { url: `http://${OUTSIDE}:${daemon.port}` };
     await until(5000, 'Ollama to be found', async () => (await ask(daemon, '/api/version')).status === 200);

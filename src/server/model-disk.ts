@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -29,7 +30,10 @@ export class ModelDisk {
   async freeBytes(): Promise<number | undefined> {
     const { url, environment } = this.#options;
     if (!isLoopbackHost(addressOf(url).hostname)) return undefined;
-    return freeAt(modelsDir(environment(), homedir()));
+    const dir = modelsDir(environment(), homedir());
+    // Nobody says where it keeps them, and our own user has none: it may be anywhere.
+    if (environment() === undefined && !existsSync(dirname(dir))) return undefined;
+    return freeAt(dir);
   }
 }
 
@@ -47,6 +51,9 @@ export function modelsDir(environment: Environment | undefined, home: string): s
     : join(home, '.ollama', 'models');
 }
 
+/** What `ProtectHome=` of the systemd unit hides behind a disk that is none. */
+const HIDDEN = /^\/(home|root|run\/user)(\/|$)/;
+
 /**
  * Free bytes where a directory is or would be: of one that is not there yet, or that another user closes to us, the
  * nearest above it counts.
@@ -56,7 +63,9 @@ async function freeAt(path: string): Promise<number | undefined> {
     const { bavail, bsize, blocks } = await statfs(path);
     // Some file systems count nothing.
     return blocks > 0 ? bavail * bsize : undefined;
-  } catch {
-    return dirname(path) === path ? undefined : freeAt(dirname(path));
+  } catch (error) {
+    const isClosed = (error as NodeJS.ErrnoException).code !== 'ENOENT';
+    if (dirname(path) === path || (isClosed && HIDDEN.test(path))) return undefined;
+    return freeAt(dirname(path));
   }
 }
