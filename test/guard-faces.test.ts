@@ -309,6 +309,20 @@ describe('other machines, at a server-mode ollana', () => {
     }
   });
 
+  it('may not run one through a client-mode ollana that is open to them, either', async () => {
+    await using cluster = await startCluster({
+      serve: true,
+      client: { host: '0.0.0.0', localFallback: true },
+    });
+    const peer = { url: `http://${OUTSIDE}:${new URL(cluster.url).port}` };
+    const answer = await ask(peer, '/api/chat', chat('x:cloud', 'x'));
+    expect(answer.status).toBe(403);
+    expect(answer.text).toContain('ollama.com');
+    expect((await ask(peer, '/api/chat', `{${KEYS},"model":"x:cloud"}`)).status).toBe(413);
+    expect((await ask(cluster, '/api/chat', chat('x:cloud', 'x'))).status).not.toBe(403);
+    expect((await ask(peer, '/api/chat', chat('simulated', 'x'))).status).toBe(200);
+  });
+
   it('may not hide the model behind a body too large to be looked through', async () => {
     const { cluster, peer } = await start();
     await using _ = cluster;

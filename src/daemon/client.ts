@@ -13,6 +13,7 @@ import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
 import { ownEntry } from './entries.ts';
 import { explainClient } from './explain.ts';
+import { refuseCloud, unreadable } from './peer-admission.ts';
 import { sourcesOf } from './sources.ts';
 
 /**
@@ -38,7 +39,12 @@ export async function startClient(
     clock,
     exposure: { manage: false, howToManage: 'call it on that machine, whose ollana is in client mode' },
     holdMs: { inference: config.holdMs, other: Math.min(config.holdMs, HOLD_OTHER_MS) },
-    admit: () => {},
+    admit: ({ fromHere }, asked) => {
+      if (fromHere) return;
+      refuseCloud(asked);
+      // This machine's own Ollama could find a cloud model in it.
+      if (asked.unread && config.localFallback) throw unreadable();
+    },
     policy: config.policy,
     liberties: {
       raceWidth: config.policy === 'race' ? config.raceWidth : undefined,

@@ -28,22 +28,8 @@ export function peerAdmission({
 }: PeerAdmissionOptions): (exchange: Exchange, asked: Asked) => Promise<void> {
   return async ({ fromHere, route, target, method, request }, { model, source, unread }) => {
     if (fromHere) return;
-    if (unread && (route.class === 'inference' || MOVING.has(route.path))) {
-      throw new OllanaError(
-        'OLLANA_BAD_REQUEST',
-        'this request cannot be looked through for its model, so it is refused from other machines: send it smaller, or not compressed',
-        { status: 413 },
-      );
-    }
-    // A copy of one under another name would be run on the account of whoever owns this machine, too.
-    const cloud = [model, source].find((name) => name !== undefined && isCloudModel(name));
-    if (cloud !== undefined) {
-      throw new OllanaError(
-        'OLLANA_NOT_ALLOWED',
-        `${cloud} runs on ollama.com on this machine's account, so it is refused from other machines; use it on that machine`,
-        { status: 403 },
-      );
-    }
+    if (unread && (route.class === 'inference' || MOVING.has(route.path))) throw unreadable();
+    refuseCloud({ model, source });
     const wrong = judgeRegistry({ path: pathOf(target), model, source }, registries);
     if (wrong !== undefined) throw new OllanaError('OLLANA_NOT_ALLOWED', wrong, { status: 403 });
     if (method !== 'POST' || !FILLING.has(route.path)) return;
@@ -56,6 +42,27 @@ export function peerAdmission({
       { status: 507 },
     );
   };
+}
+
+/** Another machine's request whose model cannot be seen, where that counts. */
+export function unreadable(): OllanaError {
+  return new OllanaError(
+    'OLLANA_BAD_REQUEST',
+    'this request cannot be looked through for its model, so it is refused from other machines: send it smaller, or not compressed',
+    { status: 413 },
+  );
+}
+
+/** Throws OLLANA_NOT_ALLOWED (403) when another machine asks for a model that runs on the owner's ollama.com account. */
+export function refuseCloud({ model, source }: Pick<Asked, 'model' | 'source'>): void {
+  // A copy of one under another name would be run on the account of whoever owns this machine, too.
+  const cloud = [model, source].find((name) => name !== undefined && isCloudModel(name));
+  if (cloud === undefined) return;
+  throw new OllanaError(
+    'OLLANA_NOT_ALLOWED',
+    `${cloud} runs on ollama.com on this machine's account, so it is refused from other machines; use it on that machine`,
+    { status: 403 },
+  );
 }
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
