@@ -49,14 +49,14 @@ export class KeyGate {
    */
   admit(exchange: Exchange): void {
     const { find, isCommandKey, required } = this.#options;
-    const isOurs = (text: string) => find(text) !== undefined || isCommandKey(text);
-    const shown = shownIn(exchange.request);
-    dropHeaders(exchange.request, isOurs);
+    const shown = new Set(shownIn(exchange.request));
+    const ours = new Set([...shown].filter((text) => find(text) !== undefined || isCommandKey(text)));
+    if (ours.size > 0) dropHeaders(exchange.request, ours);
     if (required && !exchange.key && !exchange.isOwnCommand && !isOpen(exchange)) {
       exchange.extraHeaders.push('WWW-Authenticate', 'Bearer');
       throw new OllanaError(
         'OLLANA_NO_KEY',
-        shown.length > 0
+        shown.size > 0
           ? 'the API key of this request is not known here: `ollana key list` on this machine shows those that are, `ollana key add NAME` makes one'
           : 'this ollana asks for an API key, as "Authorization: Bearer KEY" or "x-api-key: KEY": `ollana key add NAME` on this machine makes one',
         { status: 401 },
@@ -156,14 +156,14 @@ function keyIn(header: string, value: string): string | undefined {
 /**
  * Takes the headers that show one of our keys out of the request itself, so that no way of sending it on can forget to.
  */
-function dropHeaders(request: IncomingMessage, isOurs: (shown: string) => boolean): void {
+function dropHeaders(request: IncomingMessage, ours: ReadonlySet<string>): void {
   const { rawHeaders, headers } = request;
   for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
     const text = keyIn(rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '');
-    if (text !== undefined && isOurs(text)) rawHeaders.splice(i, 2);
+    if (text !== undefined && ours.has(text)) rawHeaders.splice(i, 2);
   }
   for (const name of HEADERS) {
     const text = keyIn(name, String(headers[name] ?? ''));
-    if (text !== undefined && isOurs(text)) delete headers[name];
+    if (text !== undefined && ours.has(text)) delete headers[name];
   }
 }
