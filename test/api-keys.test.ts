@@ -74,6 +74,19 @@ describe.each([false, true])('a key (through ollana serve: %s)', (serve) => {
   );
 });
 
+describe('a request that shows hundreds', () => {
+  it('is refused without looking for them, and none reaches a server', async () => {
+    const key = await add('editor');
+    await using cluster = await start();
+    const many = [...Array.from({ length: 500 }, newKey), key];
+    const headers = { 'x-api-key': many } as unknown as Record<string, string>;
+    const answer = await ask(cluster, '/api/chat', chat('simulated', 'x'), { headers });
+    expect(answer).toMatchObject({ status: 400 });
+    expect(answer.text).toContain('at most 4');
+    expect(everything(cluster)).not.toContain('ollana_');
+  });
+});
+
 describe('while no key exists', () => {
   it('nothing is asked for, and every bearer passes', async () => {
     await using cluster = await start();

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import { modelKey } from '../ollama/names.ts';
 import { pathOf, type Route } from '../ollama/routes.ts';
-import type { ApiKey } from '../security/api-key.ts';
+import { type ApiKey, looksLikeKey } from '../security/api-key.ts';
 import { type Bucket, takeOne } from '../security/token-bucket.ts';
 import type { AppKey, Exchange } from './exchange.ts';
 import { comesFromOllana } from './own-app.ts';
@@ -35,7 +35,7 @@ export class KeyGate {
   /** Notes whose key a request shows, without refusing anything. */
   recognise(exchange: Exchange): void {
     const { find, isCommandKey } = this.#options;
-    for (const shown of shownIn(exchange.request)) {
+    for (const shown of candidates(shownIn(exchange.request)).slice(0, MAX_SHOWN)) {
       if (exchange.fromHere && isCommandKey(shown)) exchange.isOwnCommand = true;
       const key = find(shown);
       if (key) exchange.key ??= appKey(key);
@@ -50,7 +50,12 @@ export class KeyGate {
   admit(exchange: Exchange): void {
     const { find, isCommandKey, required } = this.#options;
     const shown = new Set(shownIn(exchange.request));
-    const ours = new Set([...shown].filter((text) => find(text) !== undefined || isCommandKey(text)));
+    const likely = candidates([...shown]);
+    if (likely.length > MAX_SHOWN)
+      throw new OllanaError('OLLANA_BAD_REQUEST', `a request shows at most ${MAX_SHOWN} API keys`, {
+        status: 400,
+      });
+    const ours = new Set(likely.filter((text) => find(text) !== undefined || isCommandKey(text)));
     if (ours.size > 0) dropHeaders(exchange.request, ours);
     if (required && !exchange.key && !exchange.isOwnCommand && !isOpen(exchange)) {
       exchange.extraHeaders.push('WWW-Authenticate', 'Bearer');
@@ -90,6 +95,8 @@ export class KeyGate {
   }
 }
 
+/** One in each header is all that makes sense; each costs a look at the files. */
+const MAX_SHOWN = 4;
 /** More than there may be keys at a time. */
 const MAX_BUCKETS = 512;
 
@@ -134,6 +141,11 @@ export function judgeModel(
 
 function appKey({ name, models, rate }: ApiKey): AppKey {
   return { name, ...(models && { models }), ...(rate && { rate }) };
+}
+
+/** The different ones that can be keys of an ollana. Pure. */
+function candidates(shown: readonly string[]): string[] {
+  return [...new Set(shown)].filter(looksLikeKey);
 }
 
 /** Whatever is shown in place of a key, ours or not. */
