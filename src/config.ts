@@ -52,6 +52,8 @@ export interface CommonConfig {
   readonly name: string;
   /** Requests without an API key of this installation are refused; absent: they are not. */
   readonly requireKey?: boolean;
+  /** Only paired devices are let in and used; false: everybody; absent: once a device has been allowed. */
+  readonly requirePairing?: boolean;
   /** Web origins let in beside Ollama's built-in ones: OLLAMA_ORIGINS, then OLLANA_ORIGINS or --origins. */
   readonly origins: readonly string[];
 }
@@ -164,6 +166,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
   const pidFile = pickPath(OPTIONS.pidFile, input);
   const serverFile = pickPath(OPTIONS.serverFile, input);
   const discover = pickList(OPTIONS.discover, input);
+  const requirePairing = pickGiven(OPTIONS.requirePairing, input);
   return {
     host,
     port,
@@ -185,6 +188,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     writesPidFile: background || pidFile !== undefined,
     name: pickGiven(OPTIONS.name, input) ?? plainName(input.hostname),
     ...(pick(OPTIONS.requireKey, input) ? { requireKey: true } : {}),
+    ...(requirePairing === undefined ? {} : { requirePairing }),
     origins: Object.freeze([
       ...splitList(input.env.OLLAMA_ORIGINS ?? ''),
       ...pickList(OPTIONS.origins, input),

@@ -1,8 +1,10 @@
-import { Agent, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import { type Clock, systemClock } from '../src/clock.ts';
 import type { FleetEvent } from '../src/fleet/events.ts';
 import { Fleet } from '../src/fleet/fleet.ts';
 import type { FailureCause, VerdictEvent } from '../src/fleet/verdict-rules.ts';
+import { PLAIN } from '../src/security/dial.ts';
+import { PathAgent } from '../src/security/path-agent.ts';
 import { type Listening, listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
 
@@ -38,7 +40,7 @@ export interface TestFleet extends AsyncDisposable {
 /** A fleet of `count` servers that pass for Ollamas, all found reliable. */
 export async function fleetOf(count: number): Promise<TestFleet> {
   const clock = leapingClock();
-  const agent = new Agent();
+  const agent = new PathAgent({}, PLAIN);
   const events: FleetEvent[] = [];
   const fleet = new Fleet({
     ownDeviceId: undefined,

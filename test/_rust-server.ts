@@ -8,11 +8,15 @@ import type { Generation } from './_rust-client.ts';
 
 /** A server of the Rust ollana in front of an Ollama, to the byte as 0.6.3 answers (0.1 to 0.6.0: without a type). */
 export interface RustServer extends Listening {
-  /** Method, path and headers of what it was asked, in order. */
-  readonly asked: readonly { readonly line: string; readonly headers: readonly string[] }[];
+  /** Method, path and headers of what it was asked, in order, and the port that it came from. */
+  readonly asked: readonly {
+    readonly line: string;
+    readonly headers: readonly string[];
+    readonly from: number | undefined;
+  }[];
   /** Ids that its owner has allowed; they may change. */
   readonly allowed: Set<string>;
-  /** From the next connection on it shows another certificate, as one that was installed anew. */
+  /** Starts again with another certificate, as one that was installed anew: its connections end. */
   renew(): void;
   /** SHA-256 of the certificate it shows. */
   readonly sha256: string;
@@ -28,18 +32,22 @@ export interface RustServerOptions {
   readonly idleMs?: number;
 }
 
+/** What its certificates say of themselves. */
+const RUST_NAME = 'rcgen self signed cert';
 const DATE = 'date: Sat, 04 Oct 2025 12:00:00 GMT\r\n';
 const REFUSAL = `HTTP/1.1 401 Unauthorized\r\ncontent-length: 24\r\nconnection: close\r\ncontent-type: text/plan\r\n${DATE}\r\nDevice is not authorized`;
+/** To what is no HTTP, such as TLS to one that speaks none. */
+const BAD_REQUEST = `HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n${DATE}\r\n`;
 const REASONS: Readonly<Record<number, string>> = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found' };
 
 /** Starts one on loopback. It passes method, path, query and body on, and nothing of the headers, either way. */
 export async function startRustServer(options: RustServerOptions): Promise<RustServer> {
   const { generation, idleMs = 5000 } = options;
-  const asked: { line: string; headers: readonly string[] }[] = [];
+  const asked: { line: string; headers: readonly string[]; from: number | undefined }[] = [];
   const allowed = new Set<string>();
-  let own: KeyAndCertificate = selfSigned('*');
+  let own: KeyAndCertificate = selfSigned(RUST_NAME);
   const answer = async (socket: Socket, head: Head, body: Buffer): Promise<void> => {
-    asked.push({ line: `${head.method} ${head.path}`, headers: head.rawHeaders });
+    asked.push({ line: `${head.method} ${head.path}`, headers: head.rawHeaders, from: socket.remotePort });
     const knows = allowed.has(head.headers.get('x-ollana-device-id') ?? '');
     if (generation === 3 && head.path !== '/api/version' && !knows) {
       return void socket.end(REFUSAL);
@@ -76,7 +84,8 @@ export async function startRustServer(options: RustServerOptions): Promise<RustS
     asked,
     allowed,
     renew() {
-      own = selfSigned('*');
+      own = selfSigned(RUST_NAME);
+      for (const socket of listening.sockets) socket.destroy();
     },
     get sha256() {
       return sha256Of(own.cert);
@@ -102,7 +111,7 @@ async function serveOn(socket: Socket, answer: (head: Head, body: Buffer) => Pro
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     bytes = Buffer.concat([bytes, chunk]);
     const read = readRequest(bytes);
-    if (read === 'rubbish') return void socket.destroy();
+    if (read === 'rubbish') return void socket.end(BAD_REQUEST);
     if (!read) continue;
     bytes = Buffer.from(read.rest);
     await answer(read.head, read.body);

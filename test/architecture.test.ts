@@ -37,6 +37,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   'prom-client': /^observe\/metrics\.ts$/,
   'dns-packet': /^discovery\/dns-wire\.ts$/,
   '@homebridge/ciao': /^discovery\/mdns\.ts$/,
+  'fast-srp-hap': /^security\/pairing\.ts$/,
   'multicast-dns': /^discovery\/mdns\.ts$/,
 };
 

@@ -26,6 +26,7 @@ const REPORT: StatusReport = {
   startedAt: '2026-01-01T00:00:00.000Z',
   inFlight: 3,
   servers: [SERVER],
+  pairing: 'required',
 };
 const linesOf = (report: StatusReport) => statusTable(report).split('\n');
 

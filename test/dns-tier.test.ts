@@ -1,9 +1,10 @@
-import { Agent } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { Fleet } from '../src/fleet/fleet.ts';
 import type { PoolServer, ServerFacts } from '../src/fleet/pool.ts';
 import { rank, tierOf } from '../src/routing/policy.ts';
+import { PLAIN } from '../src/security/dial.ts';
+import { PathAgent } from '../src/security/path-agent.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
@@ -14,7 +15,7 @@ const NAME = '_ollama._tcp.gpu.example';
 const LASTING = Number.POSITIVE_INFINITY;
 
 async function fleetWith(servers: number) {
-  const agent = new Agent();
+  const agent = new PathAgent({}, PLAIN);
   const fleet = new Fleet({
     ownDeviceId: undefined,
     clock: systemClock,

@@ -1,6 +1,8 @@
-import { Agent, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import { expect, it } from 'vitest';
 import { Fleet } from '../src/fleet/fleet.ts';
+import { PLAIN } from '../src/security/dial.ts';
+import { PathAgent } from '../src/security/path-agent.ts';
 import { ManualClock } from './_beacon.ts';
 import { listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
@@ -23,7 +25,7 @@ it('an address at which we meet ourselves is asked once a minute and told of onc
   using fleet = new Fleet({
     ownDeviceId: OURS,
     clock,
-    agent: new Agent(),
+    agent: new PathAgent({}, PLAIN),
     connectTimeoutMs: 1000,
     emit: (event) => void told.push(event.type),
   });

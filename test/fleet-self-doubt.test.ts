@@ -1,8 +1,10 @@
-import { Agent, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { beatSays, failedAtOnce, SelfDoubt } from '../src/fleet/self-doubt.ts';
 import type { FailureCause, Verdict } from '../src/fleet/verdict-rules.ts';
 import { Watch } from '../src/fleet/watch.ts';
+import { PLAIN } from '../src/security/dial.ts';
+import { PathAgent } from '../src/security/path-agent.ts';
 import { fasterClock, listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { failed, fleetOf, leapingClock } from './_fleet.ts';
@@ -92,7 +94,8 @@ describe('a probe that nobody answered', () => {
     using watch = new Watch({
       url: () => silent.url,
       clock: fasterClock(50),
-      agent: new Agent(),
+      agent: new PathAgent({}, PLAIN),
+      fresh: new PathAgent({}, PLAIN),
       stalledSince: () => stalled,
       rescue: async () => false,
       feed: false,

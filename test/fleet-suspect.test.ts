@@ -1,7 +1,9 @@
-import { Agent, createServer, type ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { Fleet } from '../src/fleet/fleet.ts';
+import { PLAIN } from '../src/security/dial.ts';
+import { PathAgent } from '../src/security/path-agent.ts';
 import { listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
 
@@ -28,7 +30,7 @@ it('a server that goes while its lists are awaited is gone at once, not when tho
     response.end(JSON.stringify({ ...SELF, mode: 'server', watch: true, models: [] }));
   });
   await using upstream = await listenOn(server);
-  const agent = new Agent();
+  const agent = new PathAgent({}, PLAIN);
   using fleet = new Fleet({
     ownDeviceId: undefined,
     clock: systemClock,

@@ -129,6 +129,7 @@ it('the report is for this machine alone', async () => {
     name: 'n',
     status: () => ({}) as StatusReport,
     models: () => ({ models: [] }),
+    rustIdFor: () => undefined,
   });
   let fromHere = true;
   await using face = await listenOn(

@@ -80,15 +80,28 @@ describe.each([
   });
 });
 
-describe('a server of the Rust ollana 0.1 to 0.3', () => {
+describe.each([
+  ['0.1 to 0.3', 1],
+  ['0.4, by TLS', 2],
+] as const)('a server of the Rust ollana %s', (_which, generation) => {
   it('that closes an idle connection costs nobody a request', async () => {
-    await using started = await start({ generation: 1, idleMs: 1 });
+    await using started = await start({ generation, idleMs: 1 });
     await untilKnown(started);
     for (let i = 0; i < 30; i += 1) {
       const answer = await ask(started.cluster, '/api/chat', chat('old', `${i}`));
       expect([answer.status, answer.complete]).toEqual([200, true]);
       await new Promise((resolve) => setTimeout(resolve, i % 4));
     }
+  });
+
+  it('is asked over connections that are kept', async () => {
+    await using started = await start({ generation });
+    await untilKnown(started);
+    const { rust, cluster } = started;
+    for (let i = 0; i < 5; i += 1)
+      expect((await ask(cluster, '/api/chat', chat('old', `${i}`))).complete).toBe(true);
+    const runs = rust.asked.filter(({ line }) => line === 'POST /api/chat');
+    expect([runs.length, new Set(runs.map(({ from }) => from)).size]).toEqual([5, 1]);
   });
 });
 

@@ -21,6 +21,7 @@ const COMMANDS = [
   'add',
   'remove',
   'key',
+  'device',
   'discover',
   'demo',
 ] as const;
@@ -29,13 +30,13 @@ const ABOUT_A_MODEL: ReadonlySet<Command> = new Set(MODEL_COMMANDS);
 /** Those that are about one server, told likewise, and what it is called in their usage. */
 const ABOUT_A_SERVER: Partial<Readonly<Record<Command, string>>> = { add: 'URL', remove: 'NAME' };
 /** Those that are told an action and what it is about. */
-const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = { key: 'key' };
+const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = { key: 'key', device: 'device' };
+/** `key ACTION NAME`, `device ACTION WHAT`. */
+const MOST_WORDS = 2;
 /** A URL and a name; what is longer was pasted by mistake. */
 const LONGEST_SERVER = 2048;
 /** Ollama's longest: host and namespace of 350 and 80 characters, model and tag of 80 each, and what separates them. */
 const LONGEST_MODEL = 600;
-/** `key ACTION NAME`. */
-const MOST_WORDS = 2;
 const EVERY: readonly Option[] = Object.values<Option>(OPTIONS);
 
 /**
@@ -63,7 +64,7 @@ export interface FlagsRead {
   readonly model?: string;
   /** URL[=NAME] or NAME as typed, for the commands about a server. */
   readonly server?: string;
-  /** ACTION and NAME as typed, for `key`. */
+  /** ACTION and what it is about as typed, for `key` and `device`. */
   readonly words?: readonly string[];
 }
 
@@ -106,7 +107,7 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
     flags,
     ...(model === undefined ? {} : { model }),
     ...(server === undefined ? {} : { server }),
-    ...(words.length === 0 ? {} : { words }),
+    ...(ABOUT_WORDS[command] === undefined ? {} : { words }),
   };
 }
 

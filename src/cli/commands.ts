@@ -37,6 +37,7 @@ export function commandTree(action: Action): CommandDef {
       add: commandOf('add'),
       remove: commandOf('remove'),
       key: commandOf('key'),
+      device: commandOf('device'),
       discover: commandOf('discover'),
       demo: commandOf('demo'),
     },

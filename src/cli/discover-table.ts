@@ -101,6 +101,7 @@ function summary({ servers, usable }: DiscoverReport): string {
 
 function what({ state, kind, code, here }: HeardServer): string {
   const isNobody = code === 'OLLANA_DIAL_FAILED' || code === 'OLLANA_UPSTREAM_SILENT' || state === 'asking';
+  if (code === 'OLLANA_NOT_PAIRED') return 'not paired';
   if (state !== 'usable') return isNobody ? 'no answer' : 'rejected';
   return `${kind === 'ollama' ? 'Ollama' : 'ollana'}${here ? ', here' : ''}`;
 }

@@ -3,6 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { sleep, systemClock } from '../clock.ts';
 import { type CommonConfig, DEFAULTS } from '../config.ts';
 import { type AroundEvent, ListenAround } from '../daemon/listen-around.ts';
+import { ownDialer } from '../daemon/own-dialer.ts';
 import { Neighbourhood } from '../discovery/mdns-near.ts';
 import { OllanaError } from '../errors.ts';
 import { firewallText } from './discover-explain.ts';
@@ -13,6 +14,8 @@ import { safeJson } from './safe-json.ts';
 /** What is to be done. */
 export interface DiscoverOrder {
   readonly config: CommonConfig;
+  /** Where the list of paired devices is; undefined: there is no such place. */
+  readonly dataDir: string | undefined;
   /** How long to listen; absent: 3 s, or with `watch` until told to end. */
   readonly seconds: number | undefined;
   /** A line for every change. */
@@ -33,7 +36,14 @@ const REDRAW_MS = 250;
  * watch, a line for every change. Returns the exit code: 0 when a usable server was found, else 1. Throws
  * OLLANA_BAD_OPTION when all sources are off, and OLLANA_UNREADABLE_FILE.
  */
-export async function discover({ config, seconds, watch, json, explain }: DiscoverOrder): Promise<number> {
+export async function discover({
+  config,
+  dataDir,
+  seconds,
+  watch,
+  json,
+  explain,
+}: DiscoverOrder): Promise<number> {
   if (explain) {
     process.stdout.write(firewallText({ discovery: config.discoveryPort, http: DEFAULTS.port }));
     return EXIT.ok;
@@ -45,12 +55,14 @@ export async function discover({ config, seconds, watch, json, explain }: Discov
       'discovery is switched off and no server is named: leave out --no-udp or --no-mdns, or give --server URL',
     );
   const where = { interfaces: interfaceNames(config), sources };
+  const own = ownDialer(dataDir, config.ollama, systemClock);
   const told = untilToldOrGone();
   const awake = stayAwake();
   let found = false;
   const around = new ListenAround({
     config,
     clock: systemClock,
+    dialer: own.dialer,
     onEvent: (event) => {
       found ||= event.type === 'usable';
       if (watch) process.stdout.write(json ? jsonLine(event) : `${eventLine(event)}\n`);
@@ -76,6 +88,7 @@ export async function discover({ config, seconds, watch, json, explain }: Discov
     return report.usable > 0 ? EXIT.ok : EXIT.failed;
   } finally {
     await around[Symbol.asyncDispose]();
+    own[Symbol.dispose]();
     awake();
     told.forget();
   }

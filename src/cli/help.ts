@@ -83,6 +83,19 @@ export const COMMAND_TEXTS: Readonly<
       'ollana serve --require-key               # nothing without a key',
     ],
   },
+  device: {
+    usage: 'ollana device show|list|allow ID|disable ID|pair [NAME] [options]',
+    about: 'pair machines, so that no others are let in or used',
+    examples: [
+      'ollana device pair                       # on the server: shows a code',
+      'ollana device pair attic                 # on the laptop: asks for it',
+      'ollana device pair http://10.0.0.7:11435 # the same, by its URL',
+      'ollana device show                       # name, id, and the id in words',
+      'ollana device list --json',
+      'ollana device allow ID[=NAME] --manage   # without a code; on both machines',
+      'ollana device disable laptop             # closes its connections, too',
+    ],
+  },
   discover: {
     usage: 'ollana discover [--watch] [options]',
     about: 'show what is heard on the network, where, and what is refused',

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { runCommand } from 'citty';
 import type { Command } from '../config/option.ts';
 import { OPTIONS } from '../config/options.ts';
+import { defaultDataDir } from '../config/paths.ts';
 import { type Flags, pick, pickGiven, pickList } from '../config/pick.ts';
 import { type Surroundings, surroundings } from '../config/surroundings.ts';
 import { VERSION } from '../config/version.ts';
@@ -70,6 +72,7 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
       server: server ?? '',
     });
   if (command === 'key') return key(words, flags, here);
+  if (command === 'device') return device(words, flags, here);
   if (command === 'discover') return discover(flags, here);
   if (command === 'demo') return demo(flags, here);
   const config = resolveConfig({ ...here, mode: command === 'serve' ? 'server' : 'client', flags });
@@ -111,9 +114,18 @@ async function key(words: readonly string[], flags: Flags, here: Surroundings): 
   return (await import('./key.ts')).keyAction(order, words);
 }
 
+/** `device ACTION`. */
+async function device(words: readonly string[], flags: Flags, here: Surroundings): Promise<number> {
+  const sources = { ...here, flags };
+  const { dataDir, name } = resolveConfig({ ...here, mode: 'client', flags });
+  const order = { dataDir, name, json: pick(OPTIONS.json, sources), manage: pick(OPTIONS.manage, sources) };
+  return (await import('./device-action.ts')).deviceAction(order, words);
+}
+
 async function discover(flags: Flags, here: Surroundings): Promise<number> {
   const sources = { ...here, flags };
-  // It keeps no files, so that it needs no directory for them.
+  // It keeps no files, so that it needs no directory for them; what is in one tells which servers may be used.
+  const dataDir = pickGiven(OPTIONS.dataDir, sources) ?? defaultDataDir(here);
   const config = resolveConfig({
     ...here,
     mode: 'client',
@@ -121,6 +133,7 @@ async function discover(flags: Flags, here: Surroundings): Promise<number> {
   });
   return (await import('./discover.ts')).discover({
     config,
+    dataDir: dataDir === undefined ? undefined : resolve(here.cwd, dataDir),
     seconds: pickGiven(OPTIONS.seconds, sources),
     watch: pick(OPTIONS.watch, sources),
     json: pick(OPTIONS.json, sources),
@@ -129,13 +142,14 @@ async function discover(flags: Flags, here: Surroundings): Promise<number> {
 }
 
 async function demo(flags: Flags, here: Surroundings): Promise<number> {
-  // The variables of a daemon's environment do not turn a demonstration into one.
+  // The variables of a daemon's environment do not turn a demonstration into one, and its servers are paired with
+  // nobody.
   // The demo tells its story itself; the log is for what goes wrong.
   const quiet = here.env[OPTIONS.logLevel.env] === undefined ? { [OPTIONS.logLevel.flag]: 'warn' } : {};
   const config = resolveConfig({
     ...here,
     mode: 'client',
-    flags: { ...quiet, ...flags, [OPTIONS.background.flag]: false },
+    flags: { ...quiet, ...flags, [OPTIONS.background.flag]: false, [OPTIONS.requirePairing.flag]: false },
   });
   const { openDaemonLog } = await import('./run-daemon.ts');
   const log = openDaemonLog(config);

@@ -78,16 +78,13 @@ async function settleIn(config: Config, daemon: Daemon, log: Log, undo: (() => v
       const pidFile = claimPidFile(config.pidFile);
       undo.push(() => pidFile.release());
     }
-    const { url, mode } = daemon;
+    const { mode } = daemon;
     const other = runningDaemons(config.dataDir).find((running) => running.mode === mode);
     if (other)
       log.warn('status shows the ollana that was here first; give a --data-dir to see this one', {
         ...other,
       });
-    else
-      undo.push(
-        writeState(config.dataDir, { pid: process.pid, url, mode, startedAt: daemon.status().startedAt }),
-      );
+    else leaveState(config, daemon, log, undo);
   } catch (error) {
     await daemon.stop();
     throw error instanceof OllanaError
@@ -99,6 +96,17 @@ async function settleIn(config: Config, daemon: Daemon, log: Log, undo: (() => v
             cause: error,
           },
         );
+  }
+}
+
+/** Leaves word for other commands. Without it they do not find this daemon, which serves all the same. */
+function leaveState({ dataDir }: Config, daemon: Daemon, log: Log, undo: (() => void)[]): void {
+  const { url, mode, isPassing } = daemon;
+  try {
+    undo.push(writeState(dataDir, { pid: process.pid, url, mode, startedAt: daemon.status().startedAt }));
+  } catch (error) {
+    const message = `cannot write to ${dataDir}: other commands do not find this ollana, and what it learns is lost`;
+    if (!isPassing) log.error(message, { reason: reasonOf(error) });
   }
 }
 

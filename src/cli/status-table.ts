@@ -10,7 +10,12 @@ const REASON_LINES = 3;
 const TABLE: readonly Column<ServerStatus>[] = [
   { title: 'NAME', width: 16, align: 'left', cell: ({ name }) => name },
   { title: 'ADDRESS', width: 21, align: 'left', cell: ({ url }) => url.replace(/^http:\/\//, '') },
-  { title: 'VERDICT', width: 13, align: 'left', cell: ({ verdict }) => verdict },
+  {
+    title: 'VERDICT',
+    width: 13,
+    align: 'left',
+    cell: ({ verdict, notPaired }) => (notPaired ? 'not paired' : verdict),
+  },
   { title: 'MODELS', width: 6, align: 'right', cell: ({ models }) => String(models.length) },
   { title: 'LOADED', width: 6, align: 'right', cell: ({ loaded }) => String(loaded.length) },
   { title: 'BUSY', width: 4, align: 'right', cell: ({ inFlight }) => String(inFlight) },
@@ -32,8 +37,17 @@ export function statusTable(report: StatusReport): string {
     ...(servers.length > 0
       ? ['', ...whoUses(report), ...rows(servers), ...reasons(servers)]
       : emptyHint(report)),
+    ...openDoor(report),
   ];
   return `${lines.map((line) => cutTo(plainText(line), COLUMNS)).join('\n')}\n`;
+}
+
+/** Where anybody may be anybody, that is told. */
+function openDoor({ pairing }: StatusReport): string[] {
+  if (pairing !== 'open') return [];
+  const text =
+    'Not paired: everybody on the network is trusted, and nobody proves who it is. `ollana device pair` closes it to others.';
+  return ['', ...wrap(text, COLUMNS)];
 }
 
 /** In server mode the table is about apps of this machine only. */
@@ -47,9 +61,10 @@ function rows(servers: readonly ServerStatus[]): string[] {
 }
 
 function reasons(servers: readonly ServerStatus[]): string[] {
-  const given = servers.flatMap(({ name, verdict, reason }) =>
-    reason ? wrap(plainText(`${name} is ${verdict}: ${reason}`), COLUMNS).slice(0, REASON_LINES) : [],
-  );
+  const given = servers.flatMap(({ name, verdict, reason, notPaired }) => {
+    const text = notPaired ? `${name}: ${reason}` : `${name} is ${verdict}: ${reason}`;
+    return reason ? wrap(plainText(text), COLUMNS).slice(0, REASON_LINES) : [];
+  });
   return given.length > 0 ? ['', ...given] : [];
 }
 

@@ -46,7 +46,10 @@ export function addressOf(url: string): UrlAddress {
   };
 }
 
-/** What `http.request` needs to reach a URL, which may have a zone. Throws TypeError for what is no URL. Pure. */
+/**
+ * What `http.request` and `https.request` need to reach a URL, which may have a zone, through an agent that takes both
+ * protocols. Throws TypeError for what is no URL. Pure.
+ */
 export function requestTo(url: string): {
   readonly protocol: string;
   readonly hostname: string;
@@ -55,7 +58,8 @@ export function requestTo(url: string): {
   readonly headers: { readonly host: string };
 } {
   const { protocol, hostname, port, host, path } = addressOf(url);
-  return { protocol, hostname, port, path, headers: { host } };
+  const explicit = port || (protocol === 'https:' ? '443' : '80');
+  return { protocol, hostname, port: explicit, path, headers: { host } };
 }
 
 /** The zone of an address, `eth0` of `fe80::1%eth0`; undefined where there is none. Pure. */

@@ -10,6 +10,7 @@ export type Command =
   | 'add'
   | 'remove'
   | 'key'
+  | 'device'
   | 'discover'
   | 'demo';
 

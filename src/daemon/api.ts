@@ -7,6 +7,7 @@ import { Registrations } from '../discovery/registrations.ts';
 import { parseServer } from '../discovery/static.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Exchange } from '../proxy/exchange.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import { Jobs } from './jobs.ts';
 import { nodesPaths } from './nodes-paths.ts';
 import { isSameDevice } from './same-device.ts';
@@ -17,6 +18,8 @@ export interface ApiOptions {
   readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
   readonly clock: Clock;
   readonly fleet: Fleet;
+  /** Makes connections to others as is required, each anew. */
+  readonly fresh: PathAgent;
   readonly status: () => StatusReport;
   /** Asks the network for servers at once. */
   readonly seek: () => void;
@@ -49,7 +52,8 @@ export class Api implements AsyncDisposable {
           clock,
           onSighting: fleet.sight,
           interfaces: networkInterfaces,
-          isSameDevice: (url, other) => isSameDevice(url, other, { clock, connectTimeoutMs }),
+          isSameDevice: (url, other) =>
+            isSameDevice(url, other, { clock, agent: options.fresh, connectTimeoutMs }),
         })
       : undefined;
     this.#jobs = new Jobs({ mode, clock, url: options.url });

@@ -8,6 +8,7 @@ import { Affinity } from '../routing/affinity.ts';
 import { Demand } from '../routing/demand.ts';
 import { FleetSpeeds } from '../routing/fleet-speeds.ts';
 import { Router } from '../routing/router.ts';
+import type { DialPlan } from '../security/dial.ts';
 import { Desks, type SlotsOf } from './desks.ts';
 
 export interface ChoosingOptions {
@@ -22,6 +23,8 @@ export interface ChoosingOptions {
   /** See `ChoiceOptions`. */
   readonly protectContext?: boolean | undefined;
   readonly slots: SlotsOf;
+  /** How servers are dialled. */
+  readonly dialer: DialPlan;
   readonly onNotice: (notice: CostFileNotice) => void;
 }
 
@@ -38,10 +41,11 @@ export interface Choosing extends AsyncDisposable {
 /** Builds it; disposal writes down what was learned. Never rejects. */
 export async function startChoosing(options: ChoosingOptions): Promise<Choosing> {
   const { clock, fleet, deviceId, dataDir, policy, keepsQueue, protectContext, slots, onNotice } = options;
+  const { dialer } = options;
   const costs = new Costs();
   const file = new CostFile({ dir: dataDir, costs, clock, onNotice });
   await file.start();
-  const desks = new Desks({ clock, fleet, costs, device: deviceId, slots });
+  const desks = new Desks({ clock, fleet, costs, device: deviceId, slots, dialer });
   const affinity = new Affinity();
   const inFlight = new Map<string, number>();
   return {

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '../clock.ts';
+import { isLoopbackHost } from '../config/host.ts';
 import { VERSION } from '../config/version.ts';
 import type { CommonConfig, PolicyName } from '../config.ts';
 import { reasonOf } from '../errors.ts';
@@ -12,21 +13,26 @@ import type { Exchange } from '../proxy/exchange.ts';
 import { Front } from '../proxy/front.ts';
 import { Transport } from '../proxy/transport.ts';
 import type { Asked } from '../proxy/want.ts';
-import { loadDeviceId } from '../security/identity.ts';
-import { loadCertificate } from '../security/own-certificate.ts';
+import { Dialer } from '../security/dialer.ts';
+import { PathAgent } from '../security/path-agent.ts';
 import { shownIds } from '../security/shown-id.ts';
+import { Trust } from '../security/trust.ts';
 import type { Exposure } from '../server/exposure.ts';
 import type { Feed } from '../server/feed.ts';
 import { Api } from './api.ts';
 import { type Choosing, startChoosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
 import type { SlotsOf } from './desks.ts';
+import { Gate } from './gate.ts';
+import { Guests } from './guests.ts';
 import { keyGate } from './key-gate.ts';
 import { type Face, listen, localUrl } from './listen.ts';
 import { modelReport } from './model-report.ts';
 import { OwnAddresses } from './own-addresses.ts';
+import { ownIdentity } from './own-identity.ts';
 import { ownNames } from './own-names.ts';
 import { ownPaths } from './own-paths.ts';
+import { PairDoor } from './pair-door.ts';
 import { reportStatus } from './report.ts';
 import type { StatusReport } from './status.ts';
 import { type Liberties, makeWay, type PeerRules, type RuleParts, type Rules, wayChooser } from './ways.ts';
@@ -36,7 +42,7 @@ export interface CoreOptions {
   readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
   readonly log: Log;
   readonly clock: Clock;
-  /** What peers may have; undefined where only this machine is served. */
+  /** What peers may have; a paired device may have more. */
   readonly exposure: Exposure;
   readonly holdMs: { readonly inference: number; readonly other: number };
   /** For apps of this machine, which may use all servers. */
@@ -49,8 +55,8 @@ export interface CoreOptions {
   /** What may be done to requests beyond passing them on; absent: nothing. */
   readonly liberties?: Liberties;
   readonly slots: SlotsOf;
-  /** Headers that tell about this machine, flat. */
-  readonly told: (exchange: Exchange) => readonly string[];
+  /** Headers that tell about this machine, flat; `manages`: whoever asks may change what it stores. */
+  readonly told: (exchange: Exchange, manages: boolean) => readonly string[];
   /** Tells watchers what changes here; disposed of first when the daemon ends. */
   readonly feed?: Feed;
   /** Asks the network for servers at once. */
@@ -67,21 +73,33 @@ export interface Core {
   readonly fleet: Fleet;
   readonly port: number;
   readonly choosing: Choosing;
+  /** Makes connections to others as is required, each anew. */
+  readonly fresh: PathAgent;
   /** A daemon out of these parts; `sources` are disposed first, in order, when it ends. */
   daemon(sources: readonly AsyncDisposable[]): Daemon;
 }
 
-/** Builds and starts the common parts. Rejects with the codes of `listen` and `loadDeviceId`; nothing stays then. */
+/** Builds and starts the common parts. Rejects with the codes of `listen`; nothing stays then. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, log, clock } = options;
-  const deviceId = loadDeviceId(config.dataDir);
-  const transport = new Transport({ clock, connectTimeoutMs: config.connectTimeoutMs });
+  const identity = ownIdentity(config.dataDir, log);
+  const { deviceId } = identity;
+  const trust = new Trust({
+    dataDir: config.dataDir,
+    ownId: deviceId,
+    requirePairing: config.requirePairing,
+    clock,
+    onTrouble: (message, reason) => log.error(message, { reason }),
+  });
+  const dialer = new Dialer({ own: identity, trust, exempt: [config.ollama] });
+  const transport = new Transport({ clock, connectTimeoutMs: config.connectTimeoutMs, dialer });
   const fleet = new Fleet({
     // A client is no server to itself; the server of this machine, which shares its id, is one to it.
     ownDeviceId: config.mode === 'server' ? deviceId : undefined,
     clock,
     agent: transport.agent,
     connectTimeoutMs: config.connectTimeoutMs,
+    dialer,
     shownIds: shownIds(config.dataDir),
     isWaitedFor: (id) => choosing.desks.isWaitedFor(id),
     emit: narrateFleet(log),
@@ -94,6 +112,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
     onGone: (isOurs) => transport.closeLost('all', isOurs),
   });
+  const fresh = new PathAgent({ keepAlive: false }, dialer);
+  const guests = new Guests();
+  const gate = new Gate({ own: identity, trust, guests, name: config.name });
+  trust.onChange(() => {
+    dialer.review();
+    fleet.review();
+    log.info('the list of paired devices has changed', { required: trust.closed });
+  });
   const choosing: Choosing = await startChoosing({
     keepsQueue: config.mode === 'server',
     clock,
@@ -103,6 +129,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     policy: options.policy,
     protectContext: options.liberties?.protectContext,
     slots: options.slots,
+    dialer,
     onNotice: narrateCosts(log),
   });
   const { desks } = choosing;
@@ -111,7 +138,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const router = choosing.router(fleet, peers && config.ollama);
   const via = `${OWN_VIA}-${config.mode}-${deviceId.slice(0, 16)}`;
   const emit = narrateProxy(log);
-  const { holdMs, seek, told, onManaged } = options;
+  const { holdMs, seek, onManaged, exposure } = options;
+  const manages = (exchange: Exchange) =>
+    exposure.manage || (peers !== undefined && gate.deviceOf(exchange)?.rights.includes('manage') === true);
   const keys = keyGate({ config, clock, log });
   const admit: CoreOptions['admit'] = (exchange, asked) => {
     keys.judge(exchange, asked);
@@ -130,7 +159,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     holdMs,
     admit,
     seek,
-    told,
+    told: (exchange: Exchange) => options.told(exchange, manages(exchange)),
     onManaged,
     ...options.liberties,
     loadOf: (server: PoolServer) => desks.of(server).load(),
@@ -150,11 +179,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       inFlight: front.open,
       pool: router.pool(),
       unanswered: fleet.unanswered(),
+      pairing: trust.closed ? 'required' : 'open',
     });
   const models = () => modelReport(router.pool());
   const api = new Api({
     config,
     clock,
+    fresh,
     fleet,
     status,
     seek,
@@ -171,32 +202,49 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     models,
     feed: options.feed,
     door: peers?.door,
+    rustIdFor: (exchange) => gate.rustIdFor(exchange),
+  });
+  const isAlone = config.mode === 'client' && isLoopbackHost(config.host);
+  const pairing = new PairDoor({
+    clock,
+    dataDir: config.dataDir,
+    deviceId,
+    name: config.name,
+    trust,
+    guests,
+    unreachable: isAlone
+      ? 'this ollana listens on this machine only: show the code on the server, and type `ollana device pair NAME` here'
+      : undefined,
   });
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: config.origins },
     keys,
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
-    exposure: options.exposure,
-    own: (exchange) => own(exchange) || api.answers(exchange),
+    exposureOf: (exchange) => ({ ...exposure, manage: manages(exchange) }),
+    own: (exchange) =>
+      gate.refuses(exchange) || pairing.answers(exchange) || own(exchange) || api.answers(exchange),
     via,
     draining: () => draining,
     emit,
   });
   const release = async () => {
     addresses[Symbol.dispose]();
+    trust[Symbol.dispose]();
+    fresh.destroy();
     await choosing[Symbol.asyncDispose]();
     fleet[Symbol.dispose]();
     transport[Symbol.dispose]();
   };
   const secure = {
     clock,
-    certificate: () => loadCertificate(config.dataDir),
+    certificate: () => identity,
     onFailure: (error: unknown) => log.warn('TLS connections are refused', { reason: reasonOf(error) }),
+    onSpeaker: guests.welcome,
   };
   let face: Face;
   try {
-    face = await listen(config.host, config.port, front.handle, peers && secure);
+    face = await listen(config.host, config.port, front.handle, isAlone ? undefined : secure);
   } catch (error) {
     await release();
     throw error;
@@ -224,6 +272,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     return {
       mode: config.mode,
       url,
+      isPassing: identity.passing === true,
       status,
       drain,
       stop: async () => {
@@ -232,7 +281,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       },
     };
   };
-  return { deviceId, fleet, port: face.port, choosing, daemon };
+  return { deviceId, fleet, port: face.port, choosing, fresh, daemon };
 }
 
 /** How often a drain looks whether the last request has ended, ms. */

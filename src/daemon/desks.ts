@@ -1,10 +1,10 @@
-import { Agent } from 'node:http';
-import { Agent as SecureAgent } from 'node:https';
 import type { Cancel, Clock } from '../clock.ts';
 import type { Costs } from '../fleet/costs.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
 import type { Desk } from '../routing/desk.ts';
+import { type DialPlan, PLAIN } from '../security/dial.ts';
+import { PathAgent } from '../security/path-agent.ts';
 import { LocalDesk } from '../server/local-desk.ts';
 import { RemoteDesk } from '../server/remote-desk.ts';
 
@@ -21,6 +21,8 @@ export interface DesksOptions {
   /** Who we are in other machines' queues. */
   readonly device: string;
   readonly slots: SlotsOf;
+  /** How servers are dialled; absent: in the clear. */
+  readonly dialer?: DialPlan | undefined;
 }
 
 /** A list that came by itself tells what was in memory this long ago at least, ms. */
@@ -33,13 +35,13 @@ export class Desks implements Disposable {
   readonly #options: DesksOptions;
   readonly #desks = new Map<string, LocalDesk | RemoteDesk>();
   readonly #listeners = new Set<() => void>();
-  readonly #agent = new Agent(TICKET_SOCKETS);
-  readonly #secureAgent = new SecureAgent(TICKET_SOCKETS);
+  readonly #agent: PathAgent;
   readonly #synced = new Map<string, ServerFacts['ps']>();
   readonly #stop: Cancel;
 
   constructor(options: DesksOptions) {
     this.#options = options;
+    this.#agent = new PathAgent(TICKET_SOCKETS, options.dialer ?? PLAIN);
     this.#stop = options.fleet.onChange(() => this.#follow());
   }
 
@@ -76,7 +78,7 @@ export class Desks implements Disposable {
       clock,
       device,
       url,
-      agent: url.startsWith('https:') ? this.#secureAgent : this.#agent,
+      agent: this.#agent,
       load: () => this.#facts(deviceId)?.load,
     });
   }
@@ -127,7 +129,6 @@ export class Desks implements Disposable {
   [Symbol.dispose](): void {
     this.#stop();
     this.#agent.destroy();
-    this.#secureAgent.destroy();
     this.#desks.clear();
     this.#listeners.clear();
   }

@@ -11,6 +11,8 @@ export interface Secure {
   readonly certificate: () => KeyAndCertificate;
   /** Told what `certificate` has thrown: TLS connections are refused for the next `CERTIFICATE_AGAIN_MS`. */
   readonly onFailure: (error: unknown) => void;
+  /** Told of each connection that begins to speak HTTP, by TLS or not. */
+  readonly onSpeaker?: (socket: Socket) => void;
 }
 
 /** How the first record of every TLS connection begins (RFC 8446 section 5.1); no HTTP method does. */
@@ -40,9 +42,10 @@ export interface Unsorted {
  * Has an HTTP server answer TLS, too, on the same port, told by the first byte of a connection. Its handler sees both
  * kinds alike. Call it before the server listens.
  */
-export function answerTls(server: Server, { clock, certificate, onFailure }: Secure): Unsorted {
+export function answerTls(server: Server, { clock, certificate, onFailure, onSpeaker }: Secure): Unsorted {
   const asHttp = server.listeners('connection');
   const speakHttp = (socket: Socket) => {
+    onSpeaker?.(socket);
     for (const listener of asHttp) listener.call(server, socket);
   };
   const silent = new Set<Socket>();
@@ -106,5 +109,13 @@ function ignore(): void {}
 
 /** Does the handshakes of connections that are emitted at it; it does not listen. */
 function tlsServer(own: KeyAndCertificate, speak: (socket: Socket) => void): tls.Server {
-  return tls.createServer({ ...own, ALPNProtocols: ['http/1.1'], handshakeTimeout: FIRST_BYTE_MS }, speak);
+  const options = {
+    ...own,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: FIRST_BYTE_MS,
+    // Whoever has a certificate shows it; which ones are known is asked with each request.
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+  return tls.createServer(options, speak);
 }

@@ -7,6 +7,7 @@ import type { DiscoverySource, Sighting } from '../discovery/sighting.ts';
 import { type Address, Registry } from '../fleet/registry.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
+import type { Dialer } from '../security/dialer.ts';
 import { shownIdsIfAny } from '../security/shown-id.ts';
 import { type HeardServer, lookAt, type Seen } from './look-at.ts';
 import { sourcesOf } from './sources.ts';
@@ -25,6 +26,8 @@ export type AroundEvent =
 export interface ListenAroundOptions {
   readonly config: CommonConfig;
   readonly clock: Clock;
+  /** How whoever is heard is dialled; absent: all of them are trusted. */
+  readonly dialer?: Dialer | undefined;
   /** Must not throw. */
   readonly onEvent?: (event: AroundEvent) => void;
 }
@@ -140,12 +143,13 @@ export class ListenAround implements AsyncDisposable {
 
   /** Never rejects; ends when the address is lost. */
   async #follow(entry: Entry): Promise<void> {
-    const { clock, config } = this.#options;
+    const { clock, config, dialer } = this.#options;
     const { signal } = entry.over;
     while (!signal.aborted) {
       const seen = await lookAt(entry.address.url, {
         clock,
         connectTimeoutMs: config.connectTimeoutMs,
+        dialer,
         signal,
         shownIds: shownIdsIfAny(config.dataDir),
       });

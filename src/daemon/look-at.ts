@@ -1,9 +1,12 @@
 import type { Clock } from '../clock.ts';
 import { type ErrorCode, OllanaError, reasonOf } from '../errors.ts';
-import { type Identity, identify } from '../fleet/identify.ts';
+import type { Identity } from '../fleet/identify.ts';
+import { introduce } from '../fleet/introduce.ts';
 import { emptyKnowledge } from '../fleet/knowledge.ts';
 import { look } from '../fleet/probe.ts';
-import type { Dial } from '../security/pin.ts';
+import type { ShownTo } from '../fleet/rust-server.ts';
+import { Dialer } from '../security/dialer.ts';
+import { PathAgent } from '../security/path-agent.ts';
 import type { ShownIds } from '../security/shown-id.ts';
 
 /** An address that somebody claims, and what answers there. */
@@ -46,6 +49,8 @@ const IDENTIFY_LIMIT_MS = 3000;
 export interface LookAtOptions {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
+  /** How others are dialled; absent: all of them are trusted. */
+  readonly dialer?: Dialer | undefined;
   readonly signal: AbortSignal;
   /** See `MeetOptions.shownIds`. */
   readonly shownIds?: ShownIds | undefined;
@@ -54,21 +59,17 @@ export interface LookAtOptions {
 /** Asks an address who is there and how far away. Never rejects; after an abort the answer means nothing. */
 export async function lookAt(
   url: string,
-  { clock, connectTimeoutMs, signal, shownIds }: LookAtOptions,
+  { clock, connectTimeoutMs, dialer = new Dialer(), signal, shownIds }: LookAtOptions,
 ): Promise<Seen & { readonly state: 'usable' | 'rejected' }> {
   let identity: Identity | undefined;
+  const agent = new PathAgent({ keepAlive: false }, dialer);
   try {
-    identity = await identify(url, {
-      clock,
-      connectTimeoutMs,
-      timeoutMs: IDENTIFY_LIMIT_MS,
-      signal,
-      shownIds,
-    });
-    const { pin } = identity;
+    const limits = { connectTimeoutMs, timeoutMs: IDENTIFY_LIMIT_MS };
+    identity = await introduce(url, { dialer, agent, clock, signal, shownIds, ...limits });
+    const { shownId } = identity;
     // The first one also pays for what this process does for the first time; the shorter of two is the way's.
-    const first = await latencyOf({ url, pin }, clock, signal);
-    const latencyMs = Math.min(first, await latencyOf({ url, pin }, clock, signal));
+    const first = await latencyOf({ url, shownId }, clock, agent, signal);
+    const latencyMs = Math.min(first, await latencyOf({ url, shownId }, clock, agent, signal));
     return { state: 'usable', identity, latencyMs };
   } catch (error) {
     const code = error instanceof OllanaError ? error.code : 'OLLANA_UPSTREAM_FAILED';
@@ -78,9 +79,14 @@ export async function lookAt(
   }
 }
 
-async function latencyOf(dial: Dial, clock: Clock, signal: AbortSignal): Promise<number> {
+async function latencyOf(
+  server: ShownTo,
+  clock: Clock,
+  agent: PathAgent,
+  signal: AbortSignal,
+): Promise<number> {
   const knowledge = emptyKnowledge();
-  await look(dial, knowledge, clock, signal);
+  await look(server, knowledge, clock, agent, signal);
   return knowledge.latencyMs ?? Number.POSITIVE_INFINITY;
 }
 

@@ -22,16 +22,17 @@ export interface OwnPathsOptions {
   readonly feed?: Feed | undefined;
   /** Hands out places in this machine's queue; absent where there is none. */
   readonly door?: TicketDoor | undefined;
+  /** What an ollana in Rust that asks is told of who this is; undefined where it may not use it. */
+  readonly rustIdFor: (exchange: Exchange) => string | undefined;
 }
 
 /**
  * Answers ollana's own paths; returns false for all others. `hello` says who this is; `status` and `models` are for
  * this machine. `authorize` is what clients of ollana 0.5 and 0.6 ask, which end themselves on any answer but 200 with
- * JSON or 401, and use a server only if its id is on a list of their user's: server mode is open to all, so all are
- * told the id. It is told to everybody and proves nothing; who shows it here gains nothing.
+ * JSON or 401, and use a server only if its id is on a list of their user's.
  */
 export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => boolean {
-  const { mode, version, deviceId, name, feed, door } = options;
+  const { mode, version, deviceId, name, feed, door, rustIdFor } = options;
   return (exchange) => {
     const path = pathOf(exchange.target);
     if (!path.startsWith('/ollana/')) return false;
@@ -40,9 +41,12 @@ export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => bool
     } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response);
     else if (path === TICKETS_PATH && door && exchange.method === 'POST')
       door.answer(exchange.request, exchange.response, deviceOf(exchange.request));
-    else if (path === AUTHORIZE_PATH && mode === 'server') answerJson(exchange, 200, { device_id: deviceId });
-    else if (path === AUTHORIZE_PATH) answerText(exchange, 401, REFUSED_TEXT);
-    else if (path === '/ollana/api/status' && exchange.fromHere) answerJson(exchange, 200, options.status());
+    else if (path === AUTHORIZE_PATH) {
+      const told = mode === 'server' ? rustIdFor(exchange) : undefined;
+      if (told === undefined) answerText(exchange, 401, REFUSED_TEXT);
+      else answerJson(exchange, 200, { device_id: told });
+    } else if (path === '/ollana/api/status' && exchange.fromHere)
+      answerJson(exchange, 200, options.status());
     else if (path === '/ollana/api/models' && exchange.fromHere) answerJson(exchange, 200, options.models());
     else answerJson(exchange, 404, { error: `there is no ${path} here` });
     return true;

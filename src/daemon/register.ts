@@ -7,6 +7,7 @@ import { reachableAddresses } from '../discovery/neighbours.ts';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { fetchSmall } from '../ollama/client.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 
 export interface RegistrarOptions {
   /** Base URLs of the ollanas that are told. */
@@ -14,6 +15,8 @@ export interface RegistrarOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly connectTimeoutMs: number;
+  /** Makes connections as is required, each anew; absent: in the clear. */
+  readonly agent?: PathAgent;
   /** What is told, but for the addresses. */
   readonly describe: () => Omit<Heartbeat, 'ipv4' | 'ipv6'>;
   /** Gives [0, 1). */
@@ -115,11 +118,12 @@ export class Registrar implements AsyncDisposable {
 
   /** Resolves with why it was not taken. Never rejects. */
   async #post(url: string): Promise<string | undefined> {
-    const { clock, connectTimeoutMs, describe, read = networkInterfaces } = this.#options;
+    const { clock, connectTimeoutMs, agent, describe, read = networkInterfaces } = this.#options;
     try {
       const { ipv4, ipv6 } = reachableAddresses(read());
       const { status, body } = await fetchSmall(url + HEARTBEAT_PATH, {
         clock,
+        ...(agent && { agent }),
         connectTimeoutMs,
         timeoutMs: ANSWER_LIMIT_MS,
         signal: this.#over.signal,

@@ -1,5 +1,6 @@
 import { addressOf } from '../config/host.ts';
 import type { CommonConfig } from '../config.ts';
+import type { UnansweredAddress } from '../fleet/fleet.ts';
 import { deviceIdOfUrl } from '../fleet/identify.ts';
 import type { Pool } from '../fleet/pool.ts';
 import type { ServerStatus, StatusReport } from './status.ts';
@@ -12,7 +13,8 @@ export interface ReportInput {
   readonly version: string;
   readonly inFlight: number;
   readonly pool: Pool;
-  readonly unanswered: readonly { url: string; name?: string; sources: readonly string[]; reason: string }[];
+  readonly unanswered: readonly UnansweredAddress[];
+  readonly pairing: StatusReport['pairing'];
 }
 
 /** The status report of a daemon out of what its parts know. Pure but for the process id. */
@@ -32,6 +34,7 @@ export function reportStatus(input: ReportInput): StatusReport {
     startedAt: input.startedAt,
     inFlight: input.inFlight,
     servers,
+    pairing: input.pairing,
   };
   if (config.mode === 'client') return common;
   const own = servers.find((server) => server.url === config.ollama);
@@ -67,6 +70,7 @@ function silentStatus(address: ReportInput['unanswered'][number], since: string)
     sources: address.sources,
     verdict: 'unreliable',
     reason: address.reason,
+    ...(address.notPaired && { notPaired: true }),
     since,
     models: [],
     loaded: [],

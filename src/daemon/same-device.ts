@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { identify } from '../fleet/identify.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 
 /** A server on the network of ours has said who it is long before, ms. */
 const LIMIT_MS = 5000;
@@ -11,9 +12,13 @@ const LIMIT_MS = 5000;
 export async function isSameDevice(
   url: string,
   other: string,
-  { clock, connectTimeoutMs }: { readonly clock: Clock; readonly connectTimeoutMs: number },
+  {
+    clock,
+    agent,
+    connectTimeoutMs,
+  }: { readonly clock: Clock; readonly agent: PathAgent; readonly connectTimeoutMs: number },
 ): Promise<boolean> {
-  const options = { clock, connectTimeoutMs, timeoutMs: LIMIT_MS };
+  const options = { clock, agent, connectTimeoutMs, timeoutMs: LIMIT_MS };
   try {
     const [one, two] = await Promise.all([identify(url, options), identify(other, options)]);
     return one.kind === 'ollana' && two.kind === 'ollana' && one.deviceId === two.deviceId;

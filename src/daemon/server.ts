@@ -49,7 +49,11 @@ export async function startServer(
     config,
     log,
     clock,
-    exposure: { manage, howToManage: 'its owner can allow it with `ollana serve --allow manage`' },
+    exposure: {
+      manage,
+      howToManage:
+        'its owner can allow it with `ollana serve --allow manage`, or for one paired device with `ollana device allow ID --manage`',
+    },
     feed,
     holdMs: HOLD_MS,
     seek: () => {
@@ -61,9 +65,9 @@ export async function startServer(
     rules: localRules(ollama),
     peers: peerRules(ollama, clock),
     onManaged: () => {},
-    told: ({ route, fromHere }) =>
+    told: ({ route, fromHere }, manages) =>
       route.path === '/api/version'
-        ? toldHeaders({ allowsManage: fromHere || manage, freeMemoryBytes: memory.bytes() })
+        ? toldHeaders({ allowsManage: fromHere || manages, freeMemoryBytes: memory.bytes() })
         : [],
     admit: peerAdmission({ disk, registries: new Set(config.allowRegistry) }),
   });
@@ -106,6 +110,7 @@ export async function startServer(
     clock,
     log,
     connectTimeoutMs: config.connectTimeoutMs,
+    agent: core.fresh,
     describe: () => selfPortrait(own, { deviceId, name: config.name, port }),
     random: Math.random,
   });

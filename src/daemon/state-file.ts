@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRunningOllana } from './process-alive.ts';
 
@@ -21,8 +21,13 @@ const MODES = ['client', 'server'] as const;
 export function writeState(dataDir: string, state: DaemonState): () => void {
   const path = join(dataDir, `${state.mode}.json`);
   const draft = `${path}.${state.pid}`;
-  writeFileSync(draft, `${JSON.stringify(state)}\n`, { mode: 0o600 });
-  renameSync(draft, path);
+  try {
+    writeFileSync(draft, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
   return () => {
     if (readState(dataDir, state.mode)?.pid !== state.pid) return;
     try {

@@ -12,6 +12,8 @@ export interface StatusReport {
   /** Requests being served at this moment. */
   readonly inFlight: number;
   readonly servers: readonly ServerStatus[];
+  /** `open`: everybody on the network is let in and used, and nobody has to prove who it is. */
+  readonly pairing: 'open' | 'required';
   /** The Ollama behind a server-mode daemon. */
   readonly ollama?: { readonly url: string; readonly up: boolean; readonly reason?: string };
 }
@@ -28,6 +30,8 @@ export interface ServerStatus {
   readonly verdict: 'reliable' | 'unreliable' | 'second-chance';
   /** Why the verdict is not `reliable`. */
   readonly reason?: string;
+  /** Somebody is there, who is not paired with this device and so not used; `reason` says what to type. */
+  readonly notPaired?: true;
   /** ISO 8601 of the last change of verdict. */
   readonly since: string;
   /** Ollama's version as the server tells it. */

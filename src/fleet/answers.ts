@@ -3,6 +3,9 @@ import type { Fetched } from '../ollama/client.ts';
 /** What answers of an ollana 0.1 to 0.6 have for a Content-Type: they pass no header on. */
 const LOST_TYPES: ReadonlySet<string> = new Set(['', 'application/octet-stream']);
 
+/** Where an ollana says of what kind an error of its own is; lower case, as Node has the names of headers. */
+export const ERROR_HEADER = 'x-ollana-error';
+
 /** Whether an answer has lost its type, as all do that an ollana 0.1 to 0.6 passes on. Pure. */
 export function isFromOldOllana({ contentType }: Fetched): boolean {
   return LOST_TYPES.has(contentType);

@@ -1,10 +1,13 @@
 import type { Cancel, Clock } from '../clock.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import { type FeedEnd, follow } from './feed-reader.ts';
 
 export interface FeedLinkOptions {
   /** The address to follow now; it can change between streams. */
   readonly url: () => string;
   readonly clock: Clock;
+  /** Makes the connections, one for each stream. */
+  readonly agent: PathAgent;
   readonly connectTimeoutMs: number;
   readonly onEvent: (name: string, value: unknown) => void;
   /** A stream that had told something has ended. */
@@ -58,11 +61,12 @@ export class FeedLink implements Disposable {
 
   #open(): void {
     this.#opening = undefined;
-    const { clock, url, connectTimeoutMs, onEvent } = this.#options;
+    const { clock, url, agent, connectTimeoutMs, onEvent } = this.#options;
     this.#openedAt = clock.now();
     this.#stream = follow({
       url: url(),
       clock,
+      agent,
       connectTimeoutMs,
       onEvent: (name, value) => {
         this.#live = true;

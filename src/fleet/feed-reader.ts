@@ -5,6 +5,8 @@ import { createParser } from 'eventsource-parser';
 import type { Clock } from '../clock.ts';
 import { requestTo } from '../config/host.ts';
 import { reasonOf } from '../errors.ts';
+import { readyEvent } from '../security/dial.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 
 /** Where a server-mode ollana tells what changes there. */
 export const WATCH_PATH = '/ollana/api/watch';
@@ -19,6 +21,8 @@ export interface FollowOptions {
   /** Base URL of the server. */
   readonly url: string;
   readonly clock: Clock;
+  /** Makes the connection; absent: in the clear. */
+  readonly agent?: PathAgent | undefined;
   /** Limit for the TCP (and TLS) handshake, ms. */
   readonly connectTimeoutMs: number;
   /** `value` is JSON as it came, unchecked. */
@@ -46,7 +50,7 @@ export function follow(options: FollowOptions): Disposable {
   const { headers, ...to } = requestTo(url + WATCH_PATH);
   const request = library.request({
     ...to,
-    agent: false,
+    agent: options.agent ?? false,
     headers: { ...headers, accept: 'text/event-stream' },
   });
   let over = false;
@@ -73,9 +77,7 @@ export function follow(options: FollowOptions): Disposable {
       else stopSilence = listen(SILENCE_MS - still);
     });
   let stopSilence = listen(SILENCE_MS);
-  request.on('socket', (socket) =>
-    socket.once(library === https ? 'secureConnect' : 'connect', () => stopDial()),
-  );
+  request.on('socket', (socket) => socket.once(readyEvent(socket), () => stopDial()));
   request.on('error', (error) => end('closed', reasonOf(error)));
   request.on('response', (response) => {
     const type = String(response.headers['content-type'] ?? '');

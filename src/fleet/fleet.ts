@@ -1,11 +1,11 @@
-import { setMaxListeners } from 'node:events';
-import type { Agent } from 'node:http';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
 import type { Sighting } from '../discovery/sighting.ts';
-import { reasonOf } from '../errors.ts';
+import { Dialer } from '../security/dialer.ts';
+import { PathAgent } from '../security/path-agent.ts';
 import type { ShownIds } from '../security/shown-id.ts';
 import type { FleetEvent } from './events.ts';
-import { type Identity, identify } from './identify.ts';
+import type { Identity } from './identify.ts';
+import { Introductions } from './introductions.ts';
 import { Member } from './member.ts';
 import type { ServerFacts } from './pool.ts';
 import { type Address, endsAtOnce, Registry } from './registry.ts';
@@ -17,20 +17,29 @@ export interface FleetOptions {
   /** A server with this id is not followed; undefined where none would be ourselves. */
   readonly ownDeviceId: string | undefined;
   readonly clock: Clock;
-  readonly agent: Agent;
+  readonly agent: PathAgent;
   readonly connectTimeoutMs: number;
   /** See `MeetOptions.shownIds`. */
   readonly shownIds?: ShownIds | undefined;
+  /** How servers are dialled, and which may be used; absent: all of them. */
+  readonly dialer?: Dialer | undefined;
   /** Whether requests of ours wait in the queue of a server, which a change of address would cost their places. */
   readonly isWaitedFor?: (deviceId: string) => boolean;
   readonly emit: (event: FleetEvent) => void;
 }
 
+/** A claimed address at which nobody is used, and why. */
+export interface UnansweredAddress {
+  readonly url: string;
+  readonly name?: string;
+  readonly sources: readonly string[];
+  readonly reason: string;
+  /** Somebody is there, who is not paired with this device. */
+  readonly notPaired?: boolean;
+}
+
 /** Leases are looked through this often, ms. */
 const EXPIRE_EVERY_MS = 500;
-/** An address that does not say who it is gets asked again after these, ms; the last repeats. */
-const IDENTIFY_AGAIN_MS = [100, 250, 500, 1000, 2000, 4000];
-const IDENTIFY_LIMIT_MS = 5000;
 /** A connection that has not come about within this, ms, was tried for as long. */
 const DIAL_MS = 1000;
 
@@ -39,24 +48,34 @@ export class Fleet implements Disposable {
   readonly #options: FleetOptions;
   readonly #registry: Registry;
   readonly #members = new Map<string, Member>();
-  readonly #identifying = new Map<string, string>();
+  readonly #introductions: Introductions;
+  readonly #dialer: Dialer;
+  readonly #fresh: PathAgent;
   readonly #listeners = new Set<() => void>();
-  readonly #over = new AbortController();
+  #over = false;
   readonly #doubt: SelfDoubt;
   readonly #stopExpiry: Cancel;
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    // Every address that has not said who it is waits for the end of this; that is no leak.
-    setMaxListeners(0, this.#over.signal);
     this.#registry = new Registry(options);
+    this.#dialer = options.dialer ?? new Dialer();
+    this.#fresh = new PathAgent({ keepAlive: false }, this.#dialer);
+    this.#introductions = new Introductions({
+      ...options,
+      registry: this.#registry,
+      fresh: this.#fresh,
+      dialer: this.#dialer,
+      onKnown: (address, identity) => this.#welcome(address, identity),
+    });
     this.#doubt = new SelfDoubt({ clock: options.clock, onWake: () => this.#woke() });
+    this.#dialer.onStranger((isThere) => this.#askAgain(isThere));
     this.#stopExpiry = options.clock.every(EXPIRE_EVERY_MS, () => this.#expire());
   }
 
   /** The `onSighting` of every discovery source. */
   sight = (sighting: Sighting): void => {
-    if (this.#over.signal.aborted) return;
+    if (this.#over) return;
     const address = this.#registry.sight(sighting);
     if (!address) return;
     if (sighting.deviceId && address.identity && sighting.deviceId !== address.identity.deviceId) {
@@ -67,7 +86,7 @@ export class Fleet implements Disposable {
       // Done when this returns: whoever takes a server back does not want it used a moment later.
       if (endsAtOnce(sighting.source)) this.#expire();
       member?.watch.refresh();
-    } else if (!address.identity && !this.#identifying.has(address.url)) void this.#identify(address);
+    } else if (!address.identity) this.#introductions.ask(address);
     else if (member && member.verdict.state !== 'reliable') member.watch.refresh();
   };
 
@@ -85,14 +104,15 @@ export class Fleet implements Disposable {
    * Addresses that are claimed and that nobody has answered from yet, with the reason. That this machine has no
    * Ollama of its own is nothing to tell.
    */
-  unanswered(): readonly { url: string; name?: string; sources: readonly string[]; reason: string }[] {
+  unanswered(): readonly UnansweredAddress[] {
     return this.#registry
       .addresses()
       .filter((address) => !address.identity && !address.claims.has('local'))
       .map((address) => {
         const name = [...address.claims.values()].find((claim) => claim.name)?.name;
-        const reason = this.#identifying.get(address.url) || 'not asked yet';
-        return { url: address.url, ...(name && { name }), sources: [...address.claims.keys()], reason };
+        const { reason = 'not asked yet', notPaired = false } = this.#introductions.refusalAt(address.url);
+        const sources = [...address.claims.keys()];
+        return { url: address.url, ...(name && { name }), sources, reason, ...(notPaired && { notPaired }) };
       });
   }
 
@@ -170,41 +190,26 @@ export class Fleet implements Disposable {
     return () => void this.#listeners.delete(listener);
   }
 
-  async #identify(address: Address): Promise<void> {
-    const { clock, connectTimeoutMs, shownIds } = this.#options;
-    const { signal } = this.#over;
-    const { url } = address;
-    let told = '';
-    for (let round = 0; !signal.aborted && this.#registry.addresses().includes(address); round += 1) {
-      this.#identifying.set(url, told);
-      try {
-        const identity = await identify(url, {
-          clock,
-          connectTimeoutMs,
-          timeoutMs: IDENTIFY_LIMIT_MS,
-          signal,
-          shownIds,
-        });
-        this.#identifying.delete(url);
-        if (signal.aborted) return;
-        const isTold = this.#registry.wasOurs(url);
-        if (this.#registry.identified(address, identity)) this.#welcome(address, identity);
-        else if (identity.deviceId === this.#options.ownDeviceId && !isTold) {
-          const reason = 'it is this ollana itself';
-          this.#options.emit({ type: 'address-refused', url, reason, sources: [...address.claims.keys()] });
-        }
-        return;
-      } catch (error) {
-        const reason = reasonOf(error);
-        if (reason !== told && !signal.aborted)
-          this.#options.emit({ type: 'address-refused', url, reason, sources: [...address.claims.keys()] });
-        told = reason;
-        this.#identifying.set(url, told);
-      }
-      const again = IDENTIFY_AGAIN_MS[Math.min(round, IDENTIFY_AGAIN_MS.length - 1)] ?? 1000;
-      await sleep(clock, again, signal);
+  /**
+   * Whom we may use has changed: those that may not be any more are forgotten at once, and every address is asked
+   * again that is not in use.
+   */
+  review(): void {
+    for (const address of this.#registry.addresses()) {
+      const { url, identity } = address;
+      if (!identity || this.#dialer.accepts({ url, proven: false, ...identity })) continue;
+      this.#forget(address);
+      this.#introductions.ask(address);
     }
-    this.#identifying.delete(url);
+    this.#introductions.hurry();
+  }
+
+  /** Another device than before answers at an address. */
+  #askAgain(isThere: (url: string) => boolean): void {
+    for (const address of this.#registry.addresses().filter(({ url }) => isThere(url))) {
+      this.#forget(address);
+      this.#introductions.ask(address);
+    }
   }
 
   #welcome(address: Address, identity: Identity): void {
@@ -220,6 +225,7 @@ export class Fleet implements Disposable {
       address,
       clock,
       agent,
+      fresh: this.#fresh,
       stalledSince: (ms) => this.#doubt.stalledSince(ms),
       isWaitedFor: () => isWaitedFor?.(identity.deviceId) ?? false,
       onVerdict: ({ verdict }) => {
@@ -230,7 +236,7 @@ export class Fleet implements Disposable {
       onChange: () => this.#changed(),
       onStranger: (stranger) => {
         this.#forget(stranger);
-        if (!this.#identifying.has(stranger.url)) void this.#identify(stranger);
+        this.#introductions.ask(stranger);
       },
     });
     this.#members.set(identity.deviceId, member);
@@ -252,6 +258,7 @@ export class Fleet implements Disposable {
   #forget(address: Address): void {
     const { url, identity } = address;
     delete address.identity;
+    this.#dialer.unpin(url);
     const member = identity && this.#members.get(identity.deviceId);
     if (!member || member.removeAddress(url)) return;
     const { deviceId, name } = member.facts();
@@ -266,7 +273,9 @@ export class Fleet implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#over.abort();
+    this.#over = true;
+    this.#introductions[Symbol.dispose]();
+    this.#fresh.destroy();
     this.#stopExpiry();
     this.#doubt[Symbol.dispose]();
     for (const member of this.#members.values()) member[Symbol.dispose]();

@@ -37,7 +37,8 @@ export interface ServerEvent {
   readonly name: string;
   /** Whether the Ollama there answers. */
   readonly ollama: 'up' | 'away';
-  readonly allowsManage: boolean;
+  /** Absent: not the same for all; see `toldHeaders`. */
+  readonly allowsManage?: boolean;
   readonly freeMemoryBytes?: number;
   readonly version?: string;
 }
@@ -56,7 +57,10 @@ export function learnEvent(knowledge: Knowledge, name: string, value: unknown): 
   if (name !== 'server') return undefined;
   const { ollama, allowsManage, freeMemoryBytes: free } = told;
   const known = typeof free === 'number' && Number.isFinite(free) && free >= 0;
-  knowledge.told = { allowsManage: allowsManage !== false, freeMemoryBytes: known ? free : undefined };
+  knowledge.told = {
+    allowsManage: typeof allowsManage === 'boolean' ? allowsManage : knowledge.told.allowsManage,
+    freeMemoryBytes: known ? free : undefined,
+  };
   knowledge.version = shortVersion(told.version) ?? knowledge.version;
   return ollama === 'up' || ollama === 'away' ? ollama : undefined;
 }

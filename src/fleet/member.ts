@@ -1,6 +1,6 @@
-import type { Agent } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
 import { addressOf } from '../config/host.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import { type Ejection, NO_EJECTION, nextEjection, restMs } from './ejection.ts';
 import type { Identity } from './identify.ts';
 import { Paths } from './paths.ts';
@@ -14,7 +14,10 @@ export interface MemberOptions {
   readonly identity: Identity;
   readonly address: Address;
   readonly clock: Clock;
-  readonly agent: Agent;
+  /** Keeps connections. */
+  readonly agent: PathAgent;
+  /** Makes each connection anew. */
+  readonly fresh: PathAgent;
   /** See `SelfDoubt.stalledSince`. */
   readonly stalledSince: (ms: number) => boolean;
   /** See `PathsOptions.isWaitedFor`. */
@@ -43,16 +46,18 @@ export class Member implements Disposable {
   readonly #keys = new WeakMap<object, ReadonlySet<string>>();
 
   constructor(options: MemberOptions) {
-    const { identity, address, clock, agent, stalledSince, isWaitedFor, onStranger } = options;
+    const { identity, address, clock, agent, fresh, stalledSince, isWaitedFor, onStranger } = options;
+    const { shownId } = identity;
     this.#options = options;
     this.deviceId = identity.deviceId;
     this.#verdict = { state: 'reliable', sinceMs: clock.wall() };
     this.#follow(address);
     this.#paths = new Paths({
       deviceId: identity.deviceId,
-      pin: identity.pin,
+      shownId,
       first: address,
       clock,
+      fresh,
       stalledSince,
       isWaitedFor,
       onMoved: () => {
@@ -64,9 +69,10 @@ export class Member implements Disposable {
     });
     this.watch = new Watch({
       url: () => this.#paths.url,
-      pin: identity.pin,
+      shownId,
       clock,
       agent,
+      fresh,
       stalledSince,
       onPassed: () => {
         // Whoever comes back after a while need not be who went, and other ways may be back, too.
@@ -77,6 +83,10 @@ export class Member implements Disposable {
       onGone: (reason) => this.judge({ type: 'probe-failed', reason }),
       onLists: () => this.#changed(),
       feed: identity.watch === true,
+      onUnpaired: () => {
+        const address = this.#paths.addresses().find(({ url }) => url === this.url);
+        if (address) onStranger(address);
+      },
       onAway: (reason) => this.judge({ type: 'probe-failed', reason }),
     });
   }
@@ -179,7 +189,7 @@ export class Member implements Disposable {
     const [, { name: given } = {}] = named.find(([source]) => isUsersWord(source)) ?? named[0] ?? [];
     // Only who knows tiers has a say in them: that a server is also heard on the LAN makes it no better.
     const tier = Math.min(...claims.map(([, claim]) => claim.tier ?? Number.POSITIVE_INFINITY));
-    const { pin } = this.#options.identity;
+    const { shownId } = this.#options.identity;
     const kind: ServerKind = sources.includes('local') ? 'local' : this.#options.identity.kind;
     return {
       deviceId: this.deviceId,
@@ -188,7 +198,7 @@ export class Member implements Disposable {
         this.#options.identity.name ??
         (kind === 'local' ? 'this machine' : addressOf(this.url).shown),
       url: this.url,
-      ...(pin && { pin }),
+      ...(shownId !== undefined && { shownId }),
       kind,
       sources,
       verdict: this.#verdict,

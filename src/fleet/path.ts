@@ -1,17 +1,20 @@
 import { type Clock, sleep } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import type { Dial } from '../security/pin.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import type { KnownAddress, Place } from './addresses.ts';
 import { identify } from './identify.ts';
 import { emptyKnowledge } from './knowledge.ts';
 import { ANSWER_MS, CONNECT_MS, failureKind, look } from './probe.ts';
 import { endsRequests, type ProbeFailure } from './probe-plan.ts';
+import type { ShownTo } from './rust-server.ts';
 
-export interface PathOptions extends Dial {
+export interface PathOptions extends ShownTo {
   readonly place: Place;
   /** Who is to answer there. */
   readonly deviceId: string;
   readonly clock: Clock;
+  /** Makes each connection anew. */
+  readonly fresh: PathAgent;
   /** See `SelfDoubt.stalledSince`. */
   readonly stalledSince: (ms: number) => boolean;
   /** Ends what is under way. */
@@ -111,14 +114,13 @@ export class Path {
   }
 
   async #look(): Promise<boolean> {
-    const { url, pin, deviceId, clock, signal, stalledSince, onStranger } = this.#options;
+    const { url, shownId, deviceId, clock, fresh, signal, stalledSince, onStranger } = this.#options;
     const startedAt = clock.now();
     try {
       const seen = emptyKnowledge();
-      await look({ url, pin }, seen, clock, signal);
+      const proven = await look({ url, shownId }, seen, clock, fresh, signal);
       const limits = { connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS };
-      // A certificate has said already who it is.
-      const found = pin ? deviceId : (await identify(url, { clock, signal, ...limits })).deviceId;
+      const found = proven ?? (await identify(url, { clock, agent: fresh, signal, ...limits })).deviceId;
       if (signal.aborted) return false;
       if (found !== deviceId) {
         onStranger();

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
-import type { Pin } from '../security/pin.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import { bestAddress, inOrder, type KnownAddress, placeOf, usableOf } from './addresses.ts';
 import { Path } from './path.ts';
 import type { ProbeFailure } from './probe-plan.ts';
@@ -10,10 +10,12 @@ import { type Address, isUsersWord } from './registry.ts';
 export interface PathsOptions {
   /** Whose addresses they are. */
   readonly deviceId: string;
-  /** It is known by its certificate, at all of them. */
-  readonly pin?: Pin | undefined;
+  /** See `ServerFacts.shownId`. */
+  readonly shownId?: string | undefined;
   readonly first: Address;
   readonly clock: Clock;
+  /** Makes each connection anew. */
+  readonly fresh: PathAgent;
   /** See `SelfDoubt.stalledSince`. */
   readonly stalledSince: (ms: number) => boolean;
   /** Requests of ours wait in the server's queue: they are known there by the address they came by. */
@@ -96,15 +98,16 @@ export class Paths implements Disposable {
   }
 
   #follow(url: string): void {
-    const { deviceId, pin, clock, stalledSince, onStranger } = this.#options;
+    const { deviceId, shownId, clock, fresh, stalledSince, onStranger } = this.#options;
     const place = placeOf(url, networkInterfaces());
     const { signal } = this.#over;
     const path: Path = new Path({
       url,
-      pin,
+      shownId,
       place,
       deviceId,
       clock,
+      fresh,
       stalledSince,
       signal,
       onFailed: () => this.#tellIfDead(url),

@@ -1,5 +1,4 @@
 import type { PsRow, TagRow } from '../ollama/lists.ts';
-import type { Dial } from '../security/pin.ts';
 import type { ServerLoad } from './load.ts';
 import type { Verdict } from './verdict-rules.ts';
 
@@ -7,11 +6,13 @@ import type { Verdict } from './verdict-rules.ts';
 export type ServerKind = 'ollana' | 'ollama' | 'local';
 
 /** What is known of one server at one moment. */
-export interface ServerFacts extends Dial {
+export interface ServerFacts {
   readonly deviceId: string;
   readonly name: string;
   /** Base URL in use, without a trailing slash. */
   readonly url: string;
+  /** By which it knows us, if it asks that: see `shownIds`. */
+  readonly shownId?: string;
   readonly kind: ServerKind;
   readonly sources: readonly string[];
   readonly verdict: Verdict;

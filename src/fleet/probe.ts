@@ -1,12 +1,12 @@
-import type { Agent } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import { fetchJson, fetchSmall } from '../ollama/client.ts';
 import { readPs, readTags } from '../ollama/lists.ts';
-import type { Dial } from '../security/pin.ts';
+import type { PathAgent } from '../security/path-agent.ts';
+import { ERROR_HEADER } from './answers.ts';
 import { type Knowledge, shortVersion } from './knowledge.ts';
 import type { ProbeFailure } from './probe-plan.ts';
-import { checkAllowed } from './rust-server.ts';
+import { checkAllowed, type ShownTo } from './rust-server.ts';
 import { readTold } from './told.ts';
 
 /** Limits of a probe, ms; see probe-plan.ts for what follows from them. */
@@ -14,36 +14,43 @@ export const CONNECT_MS = 1000;
 export const ANSWER_MS = 5000;
 
 /**
- * Asks a server for its version over a fresh connection, and takes what it tells into `knowledge`. Rejects with the
- * codes of `fetchSmall` and of `checkAllowed`, and with `OLLANA_UPSTREAM_FAILED` when it answers anything but 200.
+ * Asks a server for its version over connections that `agent` makes afresh, and takes what it tells into `knowledge`.
+ * Resolves with the DeviceId that it has proved to have; undefined where it has proved none. Rejects with the codes of
+ * `fetchSmall` and of `checkAllowed`, with `OLLANA_NOT_PAIRED` when it serves paired devices only, and with
+ * `OLLANA_UPSTREAM_FAILED` when it answers anything else but 200.
  */
 export async function look(
-  { url, pin }: Dial,
+  { url, shownId }: ShownTo,
   knowledge: Knowledge,
   clock: Clock,
+  agent: PathAgent | undefined,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const startedAt = clock.now();
   const limits = { connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS };
-  const answer = await fetchSmall(`${url}/api/version`, { clock, signal, pin, ...limits });
+  const options = { clock, agent, signal, ...limits };
+  const answer = await fetchSmall(`${url}/api/version`, options);
+  if (answer.status === 403 && answer.headers[ERROR_HEADER] === 'OLLANA_NOT_PAIRED')
+    throw new OllanaError('OLLANA_NOT_PAIRED', 'it is not paired with this device');
   if (answer.status !== 200) {
     throw new OllanaError('OLLANA_UPSTREAM_FAILED', `it answers ${answer.status} to GET /api/version`);
   }
   knowledge.latencyMs = clock.now() - startedAt;
   knowledge.told = readTold(answer.headers);
   knowledge.version = versionIn(answer.body) ?? knowledge.version;
-  await checkAllowed({ url, pin }, { clock, signal, ...limits });
+  await checkAllowed({ url, shownId }, options);
+  return answer.deviceId;
 }
 
 /** Reads the lists of a server into `knowledge`; one that cannot be read keeps its last rows. */
 export async function readLists(
-  { url, pin }: Dial,
+  url: string,
   knowledge: Knowledge,
   clock: Clock,
-  agent: Agent,
+  agent: PathAgent,
   signal: AbortSignal,
 ): Promise<void> {
-  const options = { clock, connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS, agent, signal, pin };
+  const options = { clock, connectTimeoutMs: CONNECT_MS, timeoutMs: ANSWER_MS, agent, signal };
   const askedAt = clock.now();
   const { listsTold } = knowledge;
   const [tags, ps] = await Promise.allSettled([

@@ -1,7 +1,6 @@
-import type { Agent } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
-import { reasonOf } from '../errors.ts';
-import type { Pin } from '../security/pin.ts';
+import { OllanaError, reasonOf } from '../errors.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import { FeedLink } from './feed-link.ts';
 import { emptyKnowledge, learnEvent } from './knowledge.ts';
 import { CONNECT_MS, failureKind, look, readLists } from './probe.ts';
@@ -11,10 +10,13 @@ import { type Attendance, Waiting } from './waiting.ts';
 export interface WatchOptions {
   /** The address to probe now; it can change between probes. */
   readonly url: () => string;
-  /** It is known by its certificate, at every address. */
-  readonly pin?: Pin | undefined;
+  /** See `ServerFacts.shownId`. */
+  readonly shownId?: string | undefined;
   readonly clock: Clock;
-  readonly agent: Agent;
+  /** Keeps connections. */
+  readonly agent: PathAgent;
+  /** Makes each connection anew, which tests the path. */
+  readonly fresh: PathAgent;
   /** Whether this process stood still at some moment since then, on the clock. */
   readonly stalledSince: (ms: number) => boolean;
   readonly onPassed: () => void;
@@ -31,6 +33,8 @@ export interface WatchOptions {
   readonly feed: boolean;
   /** It says that its Ollama is away; it says when it is back, which is as good as a passed probe. */
   readonly onAway: (reason: string) => void;
+  /** It is not, or not any more, paired with this device. */
+  readonly onUnpaired?: () => void;
 }
 
 /** Lists older than this are read again, so that a model pulled elsewhere is seen within it. */
@@ -70,11 +74,12 @@ export class Watch implements Disposable {
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    const { feed, url, clock, onLists } = options;
+    const { feed, url, clock, fresh, onLists } = options;
     if (!feed) return;
     this.#link = new FeedLink({
       url,
       clock,
+      agent: fresh,
       connectTimeoutMs: CONNECT_MS,
       onEvent: (name, value) => this.#told(name, value),
       onLost: () => {
@@ -203,13 +208,13 @@ export class Watch implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const { clock, url, pin, onPassed, stalledSince } = this.#options;
+    const { clock, url, shownId, fresh, onPassed, stalledSince } = this.#options;
     const startedAt = clock.now();
     const at = url();
     const here = new AbortController();
     this.#endLook = () => here.abort();
     try {
-      await look({ url: at, pin }, this.knowledge, clock, here.signal);
+      await look({ url: at, shownId }, this.knowledge, clock, fresh, here.signal);
       this.#failures = 0;
       this.#doubtful = false;
       this.#unproven = false;
@@ -222,6 +227,7 @@ export class Watch implements Disposable {
       this.#doubtful = !this.#doubtful && failureKind(error) !== 'refused' && stalledSince(startedAt);
       if (this.#doubtful) return;
       await this.#failed(failureKind(error), reasonOf(error));
+      if (error instanceof OllanaError && error.code === 'OLLANA_NOT_PAIRED') this.#options.onUnpaired?.();
     }
   }
 
@@ -251,14 +257,14 @@ export class Watch implements Disposable {
   }
 
   async #readLists(): Promise<void> {
-    const { url, pin, agent, clock } = this.#options;
+    const { url, agent, clock } = this.#options;
     this.#listsWanted = false;
     this.#listsAt = clock.now();
     // Whoever asks meanwhile wants lists that are younger than the question.
     const asked = this.#readers.splice(0);
     const here = new AbortController();
     this.#endLists = () => here.abort();
-    await readLists({ url: url(), pin }, this.knowledge, clock, agent, here.signal);
+    await readLists(url(), this.knowledge, clock, agent, here.signal);
     this.#endLists = () => {};
     if (here.signal.aborted) {
       this.#listsWanted = true;

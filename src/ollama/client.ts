@@ -1,10 +1,10 @@
 import http, { type IncomingHttpHeaders } from 'node:http';
 import https from 'node:https';
-import { TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { requestTo } from '../config/host.ts';
 import { OllanaError } from '../errors.ts';
-import { type Pin, pinnedReason, pinnedTls, secureUrl } from '../security/pin.ts';
+import { peerIdOf, readyEvent } from '../security/dial.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 
 export interface FetchOptions {
   readonly clock: Clock;
@@ -12,8 +12,8 @@ export interface FetchOptions {
   readonly connectTimeoutMs: number;
   /** Limit for the whole exchange, ms. */
   readonly timeoutMs: number;
-  /** Reuse connections through this agent; without one a fresh connection is made, which tests the path. */
-  readonly agent?: http.Agent;
+  /** Makes the connections, and may keep them; without one a fresh one is made, for `http:` URLs in the clear. */
+  readonly agent?: PathAgent | undefined;
   readonly signal?: AbortSignal;
   /** Extra request headers. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -21,19 +21,15 @@ export interface FetchOptions {
   readonly method?: string;
   /** What is sent; nothing unless given. */
   readonly body?: Buffer;
-  /** Takes any certificate: to see who is there, never for what may be said to one host only. */
-  readonly anyCertificate?: boolean;
-  /** Asks this server only, by TLS and over a fresh connection. */
-  readonly pin?: Pin | undefined;
 }
 
 export interface Fetched {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly contentType: string;
-  /** What the server has shown (DER); absent where it spoke without TLS. */
-  readonly certificate?: Buffer;
   readonly body: Buffer;
+  /** The device that has proved itself on the connection; absent where none has, and where an authority vouches. */
+  readonly deviceId?: string;
 }
 
 /** Tells another ollana that no app is asking: it must answer for itself then, and ask nobody else. */
@@ -50,13 +46,11 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched> {
   return new Promise((resolve, reject) => {
     let connected = false;
-    const { pin } = options;
-    const target = pin ? secureUrl(url) : url;
-    const secure = target.startsWith('https:');
-    const { headers, ...to } = requestTo(target);
+    const secure = url.startsWith('https:');
+    const { headers, ...to } = requestTo(url);
     const request = (secure ? https : http).request({
       ...to,
-      agent: pin ? false : (options.agent ?? false),
+      agent: options.agent ?? false,
       method: options.method ?? 'GET',
       headers: {
         ...headers,
@@ -64,11 +58,8 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
         via: OWN_VIA,
         ...(options.body && { 'content-length': String(options.body.length) }),
         ...options.headers,
-        ...pin?.headers,
       },
       ...(options.signal && { signal: options.signal }),
-      ...(options.anyCertificate && { rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }),
-      ...(pin && pinnedTls(pin)),
     });
     const stopDial = options.clock.after(options.connectTimeoutMs, () =>
       request.destroy(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
@@ -88,21 +79,24 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
     };
     request.on('socket', (socket) => {
       const up = () => {
-        connected = true;
+        // Whoever is there may have been refused by its certificate.
+        connected = !socket.destroyed;
         stopDial();
       };
-      if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', up);
+      if (socket.connecting) socket.once(readyEvent(socket), up);
       else up();
     });
     request.on('error', (cause) => {
       const code = connected ? 'OLLANA_UPSTREAM_FAILED' : 'OLLANA_DIAL_FAILED';
-      const reason = pin ? pinnedReason(cause) : cause.message;
-      settle(() => reject(new OllanaError(code, reason, { cause })));
+      settle(() =>
+        reject(cause instanceof OllanaError ? cause : new OllanaError(code, cause.message, { cause })),
+      );
     });
     request.on('response', (response) => {
-      const certificate = certificateOf(response);
       const chunks: Buffer[] = [];
       let bytes = 0;
+      // Asked now: at the end the connection may be gone. Whom an authority vouches for is known by name.
+      const deviceId = secure ? undefined : peerIdOf(response.socket);
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > MAX_BODY_BYTES) request.destroy(new Error(`answer larger than ${MAX_BODY_BYTES} bytes`));
@@ -114,8 +108,8 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
             status: response.statusCode ?? 0,
             headers: response.headers,
             contentType: String(response.headers['content-type'] ?? ''),
-            ...(certificate && { certificate }),
             body: Buffer.concat(chunks),
+            ...(deviceId !== undefined && { deviceId }),
           }),
         ),
       );
@@ -125,10 +119,6 @@ export function fetchSmall(url: string, options: FetchOptions): Promise<Fetched>
     });
     request.end(options.body);
   });
-}
-
-function certificateOf({ socket }: http.IncomingMessage): Buffer | undefined {
-  return socket instanceof TLSSocket ? socket.getPeerCertificate().raw : undefined;
 }
 
 /** The JSON object in a 200 answer of `fetchSmall`; rejects with `OLLANA_UPSTREAM_FAILED` for anything else. */

@@ -4,7 +4,8 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Clock } from '../clock.ts';
 import { requestTo } from '../config/host.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
-import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
+import { readyEvent } from '../security/dial.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import { OWN_VIA } from './client.ts';
 
 /** What a server tells of a pull. */
@@ -15,9 +16,13 @@ export interface PullProgress {
   readonly total: number | undefined;
 }
 
-export interface PullOptions extends Dial {
+export interface PullOptions {
+  /** Base URL of the server. */
+  readonly url: string;
   readonly model: string;
   readonly clock: Clock;
+  /** Makes the connection, which should be a fresh one. */
+  readonly agent: PathAgent;
   /** Limit for the TCP (and TLS) handshake, ms. */
   readonly connectTimeoutMs: number;
   readonly onProgress: (progress: PullProgress) => void;
@@ -35,30 +40,27 @@ const MAX_LINE = 64 * 1024;
  * when it cannot, when the connection breaks, or after an abort. There is no limit of time: who calls watches.
  */
 export function pullModel(options: PullOptions): Promise<void> {
-  const { url: named, pin, model, clock, connectTimeoutMs, signal } = options;
+  const { url, agent, model, clock, connectTimeoutMs, signal } = options;
   const body = JSON.stringify({ model });
   return new Promise((resolve, reject) => {
     const failed = (reason: string) => reject(new OllanaError('OLLANA_UPSTREAM_FAILED', reason));
-    const url = pin ? secureUrl(named) : named;
     const { headers, ...to } = requestTo(`${url}/api/pull`);
     const request = (url.startsWith('https:') ? https : http).request({
       ...to,
-      agent: false,
+      agent,
       method: 'POST',
       headers: {
         ...headers,
         'content-type': 'application/json',
         'content-length': String(Buffer.byteLength(body)),
         via: OWN_VIA,
-        ...pin?.headers,
       },
-      ...(pin && pinnedTls(pin)),
       signal,
     });
     const stopDial = clock.after(connectTimeoutMs, () =>
       request.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)),
     );
-    request.on('socket', (socket) => socket.once('connect', stopDial));
+    request.on('socket', (socket) => socket.once(readyEvent(socket), stopDial));
     request.on('error', (error) => {
       stopDial();
       failed(reasonOf(error));

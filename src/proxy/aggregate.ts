@@ -1,4 +1,3 @@
-import type { Agent } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import type { Pool, PoolServer } from '../fleet/pool.ts';
@@ -7,12 +6,13 @@ import { type PsRow, readPs, readTags, type TagRow } from '../ollama/lists.ts';
 import { pathOf } from '../ollama/routes.ts';
 import { rank } from '../routing/policy.ts';
 import type { Router } from '../routing/router.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import type { Exchange } from './exchange.ts';
 import { type Listed, lowestVersion, mergeOpenAiModels, mergePs, mergeTags } from './merge.ts';
 
 export interface AggregateOptions {
   readonly router: Router;
-  readonly agent: Agent;
+  readonly agent: PathAgent;
   readonly clock: Clock;
   /** How long a list waits for a first server, ms. */
   readonly holdMs: number;
@@ -125,7 +125,7 @@ export class Aggregator {
         // Only waited for in vain.
         if (isGone(server)) return { server, rows: known(server) ?? [] };
         try {
-          return { server, rows: read(await fetchJson(server.url + path, { ...options, pin: server.pin })) };
+          return { server, rows: read(await fetchJson(server.url + path, options)) };
         } catch {
           // Slow or gone: the probe judges it, the list goes on with what it last said.
           return { server, rows: known(server) ?? [] };

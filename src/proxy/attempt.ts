@@ -79,7 +79,6 @@ export async function attempt(options: AttendedOptions, input: AttemptInput): Pr
   const { exchange, pick } = input;
   const dispatch = {
     url: pick.server.url,
-    pin: pick.server.pin,
     method: exchange.method,
     target: exchange.target,
     headers: input.headers,
@@ -133,7 +132,11 @@ async function answered(
     response.resume();
     return { type: 'busy', outcome: NOBODY };
   }
-  const refused = whyRefused(pick.server, status, response.headers['content-type'] ?? '');
+  // It has not looked at the request, and does not know us any more rather than failed.
+  const isUnpaired = response.headers[ERROR_HEADER.toLowerCase()] === 'OLLANA_NOT_PAIRED' && replayable;
+  const refused = isUnpaired
+    ? 'it is not paired with this device any more'
+    : whyRefused(pick.server, status, response.headers['content-type'] ?? '');
   if (refused !== undefined) {
     response.resume();
     return {

@@ -9,12 +9,14 @@ import type { ClientGone } from './client-gone.ts';
 import type { ProxyEvent } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import { headerText } from './headers.ts';
+import type { Transport } from './transport.ts';
 import type { Asked } from './want.ts';
 
 export interface AutoPullOptions {
   /** Pulls a model that no server has; absent: no. */
   readonly autoPull?: boolean | undefined;
   readonly router: Router;
+  readonly transport: Transport;
   readonly clock: Clock;
   /** Limit for the TCP (and TLS) handshake, ms. */
   readonly connectTimeoutMs: number;
@@ -110,10 +112,10 @@ export class AutoPull {
   async #run(
     id: string,
     model: string,
-    { deviceId, url, pin, name }: PoolServer,
+    { deviceId, url, name }: PoolServer,
     over: AbortController,
   ): Promise<string | undefined> {
-    const { router, clock, connectTimeoutMs, emit } = this.#options;
+    const { router, transport, clock, connectTimeoutMs, emit } = this.#options;
     const tell = (status: string, percent?: number) =>
       emit({ type: 'model-pulled', id, model, server: name, status, percent });
     let bytes = 0;
@@ -126,7 +128,7 @@ export class AutoPull {
     try {
       await pullModel({
         url,
-        pin,
+        agent: transport.fresh,
         model,
         clock,
         connectTimeoutMs,

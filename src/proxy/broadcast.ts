@@ -1,14 +1,14 @@
-import type { Agent } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { addressOf } from '../config/host.ts';
 import { OllanaError, reasonOf, type ServerEnd } from '../errors.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import { type Fetched, fetchSmall } from '../ollama/client.ts';
+import type { PathAgent } from '../security/path-agent.ts';
 import type { Exchange } from './exchange.ts';
 import { forwardHeaders, headerText } from './headers.ts';
 
 export interface BroadcastOptions {
-  readonly agent: Agent;
+  readonly agent: PathAgent;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   /** This device's entry in `Via`. */
@@ -39,11 +39,10 @@ export async function broadcast(
 ): Promise<void> {
   const { agent, clock, connectTimeoutMs, via, refresh } = options;
   const replies = await Promise.all(
-    servers.map(async ({ name, url, pin, deviceId }): Promise<HolderReply> => {
+    servers.map(async ({ name, url, deviceId }): Promise<HolderReply> => {
       try {
         const answer = await fetchSmall(url + exchange.target, {
           agent,
-          pin,
           clock,
           connectTimeoutMs,
           timeoutMs: LIMIT_MS,

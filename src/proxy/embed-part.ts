@@ -44,18 +44,16 @@ const NOBODY: Outcome = { type: 'nobody' };
  */
 export async function askPart(options: PartOptions, input: PartInput): Promise<PartEnd> {
   const { exchange, pick, body, fresh, signal } = input;
-  const { deviceId, url, pin } = pick.server;
+  const { deviceId, url } = pick.server;
   const own = ['accept-encoding', 'content-length'];
   const dispatch = {
     url,
-    pin,
     method: exchange.method,
     target: exchange.target,
     headers: forwardHeaders(without(exchange.request.rawHeaders, own), {
       host: addressOf(url).host,
       via: options.via,
       contentLength: body.length,
-      extra: Object.entries(pin?.headers ?? {}).flat(),
     }),
     body,
     fresh,

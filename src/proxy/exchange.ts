@@ -77,7 +77,8 @@ export function openExchange(
   };
 }
 
-function isLoopback(address: string): boolean {
+/** Whether an address, as a socket tells it, is of the loopback network. Pure. */
+export function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 

@@ -24,8 +24,8 @@ export interface FrontOptions {
   readonly keys: KeyGate;
   /** Who answers a request. */
   readonly wayOf: (exchange: Exchange) => Way;
-  /** What peers may have. */
-  readonly exposure: Exposure;
+  /** What a peer may have. */
+  readonly exposureOf: (exchange: Exchange) => Exposure;
   /** ollana's own paths; returns whether it has answered. */
   readonly own: (exchange: Exchange) => boolean;
   readonly via: string;
@@ -64,7 +64,7 @@ export class Front {
   };
 
   async #route(exchange: Exchange): Promise<void> {
-    const { via, draining, exposure, wayOf } = this.#options;
+    const { via, draining, exposureOf, wayOf } = this.#options;
     this.#options.keys.admit(exchange);
     if (draining()) {
       throw new OllanaError('OLLANA_DRAINING', 'this ollana is shutting down', {
@@ -81,7 +81,7 @@ export class Front {
         },
       );
     }
-    if (!exchange.fromHere && !this.#admit(exchange, exposure)) return;
+    if (!exchange.fromHere && !this.#admit(exchange, exposureOf(exchange))) return;
     const { aggregator, forwarder } = wayOf(exchange);
     if (aggregator && exchange.route.class === 'liveness')
       return answerText(exchange, 200, 'Ollama is running');

@@ -1,21 +1,16 @@
-import http, {
-  type ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type ServerResponse,
-} from 'node:http';
-import https from 'node:https';
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import util from 'node:util';
 import type Server from 'http-proxy';
 import type { Cancel, Clock } from '../clock.ts';
 import { addressOf, isLoopbackHost } from '../config/host.ts';
-import { type Dial, pinnedTls, secureUrl } from '../security/pin.ts';
+import { type DialPlan, PLAIN, readyEvent } from '../security/dial.ts';
+import { PathAgent } from '../security/path-agent.ts';
 import { restoreType } from './lost-type.ts';
 
 /** One request to one server. */
-export interface Dispatch extends Dial {
+export interface Dispatch {
   /** Base URL of the server; a path in it is put before `target`. */
   readonly url: string;
   readonly method: string;
@@ -102,17 +97,20 @@ export function isOwnLoss(error: Error | null | undefined): boolean {
 
 /** Sends requests to servers over kept-alive connections. The only user of http-proxy. */
 export class Transport implements Disposable {
-  readonly agent = new http.Agent(KEPT);
-  readonly #secureAgent = new https.Agent(KEPT);
-  // Not `keepAlive: false`: that says "Connection: close", and a server that answers before the end of an upload
-  // would then close at once and lose its answer.
-  readonly #freshAgent = fleeting(new http.Agent(KEPT));
-  readonly #freshSecureAgent = fleeting(new https.Agent(KEPT));
+  /** Keeps connections. */
+  readonly agent: PathAgent;
+  /** Makes each connection anew. */
+  readonly fresh: PathAgent;
   readonly #proxy: Server;
   readonly #clock: Clock;
   readonly #connectTimeoutMs: number;
 
-  constructor(options: { clock: Clock; connectTimeoutMs: number }) {
+  constructor(options: { clock: Clock; connectTimeoutMs: number; dialer?: DialPlan }) {
+    const { dialer = PLAIN } = options;
+    this.agent = new PathAgent(KEPT, dialer);
+    // Not `keepAlive: false`: that says "Connection: close", and a server that answers before the end of an upload
+    // would then close at once and lose its answer.
+    this.fresh = Object.assign(new PathAgent(KEPT, dialer), { keepSocketAlive: () => false });
     this.#clock = options.clock;
     this.#connectTimeoutMs = options.connectTimeoutMs;
     this.#proxy = loadHttpProxy().createProxyServer({});
@@ -125,7 +123,7 @@ export class Transport implements Disposable {
     let request: ClientRequest | undefined;
     let connected = false;
     let killed: Error | undefined;
-    const url = dispatch.pin ? secureUrl(dispatch.url) : dispatch.url;
+    const { url, fresh } = dispatch;
     let stopDial: Cancel = () => {};
     const destroy = (reason: Error) => {
       killed ??= reason;
@@ -145,12 +143,14 @@ export class Transport implements Disposable {
           if (!made.headersSent) made.path = base.path.replace(/\/$/, '') + dispatch.target;
           if (killed) return void made.destroy(killed);
           const up = () => {
-            connected = true;
             stopDial();
+            // Whoever is there may have been refused by its certificate; the error follows.
+            if (made.socket?.destroyed) return;
+            connected = true;
             if (typeof dispatch.body === 'function') dispatch.body().pipe(made);
           };
           if (!made.socket?.connecting) return up();
-          made.socket.once(base.protocol === 'https:' ? 'secureConnect' : 'connect', up);
+          made.socket.once(readyEvent(made.socket), up);
           stopDial = this.#clock.after(this.#connectTimeoutMs, () =>
             destroy(new Error(`no connection within ${this.#connectTimeoutMs} ms`)),
           );
@@ -174,7 +174,7 @@ export class Transport implements Disposable {
         dispatch.client,
         {
           target: targetOf(url),
-          agent: this.#agentFor(dispatch),
+          agent: fresh ? this.fresh : this.agent,
           selfHandleResponse: true,
           toProxy: true,
           ...(typeof dispatch.body === 'function' && { buffer: PIPED_LATER }),
@@ -191,8 +191,10 @@ export class Transport implements Disposable {
    * those in use, too.
    */
   closeLost(which: 'idle' | 'all', isOurs: (address: string) => boolean): void {
-    const agents = [this.agent, this.#secureAgent, this.#freshAgent, this.#freshSecureAgent];
-    const lists = agents.flatMap((agent) => [agent.freeSockets, ...(which === 'all' ? [agent.sockets] : [])]);
+    const lists = [this.agent, this.fresh].flatMap((agent) => [
+      agent.freeSockets,
+      ...(which === 'all' ? [agent.sockets] : []),
+    ]);
     for (const socket of lists.flatMap((list) => Object.values(list).flatMap((sockets) => sockets ?? []))) {
       const { localAddress } = socket;
       // One that still dials has a limit of its own.
@@ -202,24 +204,10 @@ export class Transport implements Disposable {
     }
   }
 
-  #agentFor({ url, pin, fresh }: Dispatch): http.Agent {
-    // Old servers, which are few: a handshake for each request is cheaper than to know when to forget an agent.
-    if (pin) return fleeting(new https.Agent({ ...KEPT, ...pinnedTls(pin) }));
-    if (url.startsWith('https:')) return fresh ? this.#freshSecureAgent : this.#secureAgent;
-    return fresh ? this.#freshAgent : this.agent;
-  }
-
   [Symbol.dispose](): void {
     this.agent.destroy();
-    this.#secureAgent.destroy();
-    this.#freshAgent.destroy();
-    this.#freshSecureAgent.destroy();
+    this.fresh.destroy();
   }
-}
-
-/** Has an agent keep no connection after its request. */
-function fleeting(agent: http.Agent): http.Agent {
-  return Object.assign(agent, { keepSocketAlive: () => false });
 }
 
 function targetOf(url: string): { protocol: string; host: string; hostname: string; port: string } {

@@ -54,7 +54,7 @@ async function tryOne(
   pick: Pick,
   gate?: Gate,
 ): Promise<AttemptEnd> {
-  const { deviceId, name, url, pin, modelKeys } = pick.server;
+  const { deviceId, name, url, modelKeys } = pick.server;
   const { id, model, request, route } = exchange;
   exchange.attempts += 1;
   const number = exchange.attempts;
@@ -74,7 +74,7 @@ async function tryOne(
       host: addressOf(url).host,
       via: options.via,
       contentLength: bytes && hasBody ? bytes.length : undefined,
-      extra: [...pick.seatHeaders, ...Object.entries(pin?.headers ?? {}).flat()],
+      extra: pick.seatHeaders,
     }),
     body: body.type === 'whole' ? (bytes ?? body.bytes) : body.open,
     fresh,

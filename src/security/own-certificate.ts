@@ -1,9 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { ensurePrivateDir } from '../config/private-dir.ts';
-import { makeFileOnce } from '../config/private-file.ts';
+import { giveToDirOwner, makeFileOnce } from '../config/private-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
+import { rustKeyAndCertificate } from './rust-identity.ts';
 import { type KeyAndCertificate, selfSigned } from './self-signed.ts';
 
 /** Key and certificate in one file: there is never one without the other. */
@@ -13,19 +14,22 @@ const FILE = 'tls.pem';
 const NAME = 'ollana';
 
 /**
- * This installation's TLS key and certificate, made on first need in the data directory, for this user only. Two
- * processes that start at once agree on one. Throws `OLLANA_UNREADABLE_FILE` when the directory cannot be used or the
- * file holds something else.
+ * This installation's TLS key and certificate, made on first need in the data directory, for this user only; those of
+ * an ollana in Rust that was here before are taken over. Two processes that start at once agree on one. Throws
+ * `OLLANA_UNREADABLE_FILE` when the directory cannot be used, or the file is somebody else's or holds something else.
  */
 export function loadCertificate(dataDir: string): KeyAndCertificate {
   const path = join(dataDir, FILE);
   let text: string;
   try {
     ensurePrivateDir(dataDir, 'name another with --data-dir DIR');
+    const isNew = !existsSync(path);
     makeFileOnce(path, () => {
-      const { key, cert } = selfSigned(NAME);
+      const { key, cert } = rustKeyAndCertificate(dataDir) ?? selfSigned(NAME);
       return key + cert;
     });
+    if (isNew) giveToDirOwner(path);
+    keepPrivate(path);
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     if (cause instanceof OllanaError) throw cause;
@@ -41,6 +45,17 @@ export function loadCertificate(dataDir: string): KeyAndCertificate {
     'OLLANA_UNREADABLE_FILE',
     `${path} does not hold a key and its certificate; remove it and new ones are made`,
   );
+}
+
+/** Whoever else owns it, or could read it, could pass for this device; a mode that is too wide is mended. */
+function keepPrivate(path: string): void {
+  const { uid, mode } = statSync(path);
+  const us = process.getuid?.();
+  if (us === undefined) return; // Windows keeps the files of a user to the user.
+  // Root may look at what a daemon has that runs as another user.
+  const isOurs = uid === us || (us === 0 && uid === statSync(dirname(path)).uid);
+  if (!isOurs) throw new Error(`${path} belongs to another user (id ${uid})`);
+  if ((mode & 0o077) !== 0) chmodSync(path, 0o600);
 }
 
 const KEY = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/;

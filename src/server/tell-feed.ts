@@ -32,7 +32,8 @@ export function tellFeed(options: TellFeedOptions): Cancel {
       name,
       // One that broke off a stream answers all the same; its clients judge that stream for themselves.
       ollama: isReached(own.verdict) ? 'up' : 'away',
-      allowsManage,
+      // What one device may do beyond the others it is told in answer to its own questions.
+      ...(allowsManage && { allowsManage }),
       ...(free !== undefined && { freeMemoryBytes: Math.floor(free / MEMORY_STEP) * MEMORY_STEP }),
       ...(own.version !== undefined && { version: own.version }),
     };

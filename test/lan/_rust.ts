@@ -27,6 +27,8 @@ export function rustUnavailable(): string | undefined {
 export interface RustOllana extends AsyncDisposable {
   /** Its 64 digits, which it shows by `ollana device show`. */
   readonly id: string;
+  /** Where it keeps its key and its list. */
+  readonly dataDir: string;
   /** Has it trust another device, from its next start on. */
   allow(id: string): Promise<void>;
   /** Has it trust a device no more, from its next start on. */
@@ -51,6 +53,7 @@ export async function rustOn(host: LabHost): Promise<RustOllana> {
   const [id = ''] = /[0-9a-f]{64}/.exec(await run('device', 'show')) ?? [];
   return {
     id,
+    dataDir: join(env.XDG_DATA_HOME, 'ollana'),
     allow: async (other) => void (await run('device', 'allow', other)),
     disable: async (other) => void (await run('device', 'disable', other)),
     async serve() {

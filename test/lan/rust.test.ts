@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { CLI } from '../_daemon.ts';
 import { until } from '../_deadline.ts';
 import type { TestProcess } from '../_process.ts';
 import { skipBecause } from '../_skip.ts';
@@ -141,6 +142,32 @@ describe('the Rust ollana 0.6', () => {
     for (const { process } of [client, server]) expect(process.child.exitCode).toBe(null);
     expect(again.child.exitCode).toBe(null);
   }, 120_000);
+
+  test('as a server is refused where pairing is required, until the user allows its certificate', async () => {
+    await using lab = await createLab({ hosts: ['old', 'laptop'], defaultRoute: true });
+    const [old, laptop] = [lab.host('old'), lab.host('laptop')];
+    await simulatedOn(old, { models: [{ name: 'm' }], answer: 'one two three' });
+    await using rust = await rustOn(old);
+    const theirs = await rust.serve();
+    await using client = await clientOn(laptop, ['--require-pairing']);
+    const toldId = (words: RegExp) =>
+      until(20_000, `${words}`, async () => {
+        const { servers } = await statusOf(laptop);
+        return servers.map((one) => words.exec(one.reason ?? '')?.[1]).find((id) => id !== undefined);
+      });
+    const certificate = await toldId(/^found, not paired: type `ollana device allow (\w{64})` here/);
+    expect(theirs.output).not.toContain('/api/');
+    const allowed = await laptop.exec(process.execPath, [
+      ...[CLI, 'device', 'allow', `${certificate}=old`, '--data-dir', client.dataDir],
+    ]);
+    expect([allowed.code, allowed.stderr]).toEqual([0, '']);
+    await rust.allow(await toldId(/^type `ollana device allow (\w{64})` on that machine/));
+    await theirs.stop();
+    await rust.serve();
+    await untilListed(laptop, ['m'], 30_000);
+    const answer = await laptop.http(`${LOCAL_FACE}/api/chat`, { body: { ...chat('m'), stream: false } });
+    expect(answer.json()).toMatchObject({ done: true, message: { content: 'one two three' } });
+  }, 90_000);
 
   test('as a client lives on where both kinds of server are, and uses those of its own', async () => {
     await using lab = await createLab({ hosts: ['old', 'gpu', 'laptop'], defaultRoute: true });

@@ -23,7 +23,7 @@ export const ASKING_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'print JSON instead of a table',
-    commands: ['status', 'models', 'discover', 'key'],
+    commands: ['status', 'models', 'discover', 'key', 'device'],
   }),
   on: option({
     flag: 'on',
@@ -63,6 +63,15 @@ export const ASKING_OPTIONS = Object.freeze({
     fallbackHelp: 'any number',
     help: 'add: how many requests the key may send, such as 60/min (s, min, h, d)',
     commands: ['key'],
+  }),
+  manage: option({
+    flag: 'manage',
+    env: 'OLLANA_MANAGE',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'allow, pair: the other device may also pull, push, create, copy and delete models here',
+    commands: ['device'],
   }),
   keep: option({
     flag: 'keep',

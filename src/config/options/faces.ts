@@ -39,7 +39,7 @@ export const FACE_OPTIONS = Object.freeze({
     parse: parseName,
     fallbackHelp: 'the host name',
     help: 'what others see this machine as',
-    commands: DAEMONS,
+    commands: [...DAEMONS, 'device'],
   }),
   allow: option({
     flag: 'allow',
@@ -68,6 +68,15 @@ export const FACE_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'refuse requests that show no API key of this ollana (ollana key add NAME); lists for other ollanas are not',
+    commands: DAEMONS,
+  }),
+  requirePairing: option({
+    flag: 'require-pairing',
+    env: 'OLLANA_REQUIRE_PAIRING',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallbackHelp: 'once `ollana device` has allowed one',
+    help: 'let in, and use, paired devices only; --no-require-pairing takes everybody',
     commands: DAEMONS,
   }),
   origins: option({

@@ -11,7 +11,16 @@ export const PROCESS_OPTIONS = Object.freeze({
     parse: parsePath,
     fallbackHelp: "the platform's place for application data",
     help: 'where ollana keeps its files, and finds a running ollana',
-    commands: [...RUNNING, 'status', ...MODEL_COMMANDS, 'models', ...SERVER_COMMANDS, 'key'],
+    commands: [
+      ...RUNNING,
+      'status',
+      ...MODEL_COMMANDS,
+      'models',
+      ...SERVER_COMMANDS,
+      'key',
+      'device',
+      'discover',
+    ],
   }),
   logLevel: option({
     flag: 'log-level',
