@@ -13,7 +13,7 @@ import { ask, chat } from './_simulate-client.ts';
 import { skipBecause } from './_skip.ts';
 
 const MIB = 1 << 20;
-/** What the issue allows each daemon to grow by. */
+/** What each daemon may grow by. */
 const GROWTH = 100 * MIB;
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
