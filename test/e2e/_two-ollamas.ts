@@ -11,6 +11,9 @@ import { modelFile, ollamaBinary, type RealOllama, startRealOllama } from './_re
 export const EIGHT_TOKENS =
   'PARAMETER num_predict 8\nPARAMETER temperature 0\nPARAMETER seed 1\nPARAMETER num_thread 1\n';
 
+/** A registry where nobody answers; peers may name it. */
+export const NOWHERE = '127.0.0.1:9';
+
 /** What one `ollama` command came to. */
 export interface Ran {
   readonly stdout: string;
@@ -80,7 +83,7 @@ export async function startTwoOllamas(): Promise<TwoOllamas> {
     await createFrom(two, 'differs', `FROM smol\n`);
     const servers = [];
     for (const name of ['gpu1', 'gpu2']) {
-      const server = await serveOn(lab.host(name), ['--allow', 'manage']);
+      const server = await serveOn(lab.host(name), ['--allow', 'manage', '--allow-registry', NOWHERE]);
       parts.push(server);
       servers.push(server);
     }

@@ -7,6 +7,7 @@ import { LOCAL_FACE } from '../lan/_fleet.ts';
 import { realOllamaUnavailable } from './_real-ollama.ts';
 import {
   EIGHT_TOKENS,
+  NOWHERE,
   type Ran,
   startTwoOllamas,
   type TwoOllamas,
@@ -214,7 +215,7 @@ describe('the stock Ollama client on a laptop, two real Ollamas behind ollana, o
   });
 
   test('ollama push to a registry that does not answer fails as one Ollama does', async () => {
-    const far = '127.0.0.1:9/someone/only-one';
+    const far = `${NOWHERE}/someone/only-one`;
     await bothPrint(['cp', 'only-one', far]);
     expect(await expectSameFailure(['push', '--insecure', far])).toMatch(/refused/);
   });
