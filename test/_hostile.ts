@@ -1,15 +1,5 @@
+import { diceOf } from '../scripts/fleet/dice.ts';
 import { type Clock, systemClock } from '../src/clock.ts';
-
-/** Numbers from 0 up to 1 that are the same for the same seed: mulberry32 (Tommy Ettinger, public domain). */
-export function dice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Everything that a packet is before all of it has come. */
 export const prefixesOf = (packet: Buffer): readonly Buffer[] =>
@@ -25,7 +15,7 @@ export const flipsOf = (packet: Buffer): readonly Buffer[] =>
 
 /** Random packets of up to 600 bytes, the same every time; three of four begin with `head`. */
 export function noiseOf(count: number, head: Buffer, seed = 1): readonly Buffer[] {
-  const random = dice(seed);
+  const random = diceOf(seed);
   return Array.from({ length: count }, (_, i) => {
     const bytes = Buffer.from(Array.from({ length: i % 600 }, () => Math.floor(random() * 256)));
     if (i % 4 !== 0 && bytes.length >= head.length) head.copy(bytes);

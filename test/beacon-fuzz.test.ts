@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { diceOf } from '../scripts/fleet/dice.ts';
 import { systemClock } from '../src/clock.ts';
 import { BeaconClient } from '../src/discovery/beacon-client.ts';
 import { BeaconServer } from '../src/discovery/beacon-server.ts';
@@ -8,11 +9,13 @@ import type { Interfaces } from '../src/discovery/interfaces.ts';
 import { decode, encodeBare, encodeGoodbye, encodeQuery, encodeReply } from '../src/discovery/wire.ts';
 import { deviceId, LOOPBACK, ManualClock, type RawSocket, rawSocket, Sightings } from './_beacon.ts';
 import { until } from './_deadline.ts';
-import { dice, flipsOf, HastyClock, noiseOf, prefixesOf } from './_hostile.ts';
+import { flipsOf, HastyClock, noiseOf, prefixesOf } from './_hostile.ts';
 import { info } from './_mdns.ts';
 import { freePort } from './_ports.ts';
 
 const ALL = '127.255.255.255';
+/** Loopback dressed as a network: there nobody is answered fifty times. */
+const networkInterfaces = (): Interfaces => ({ [LOOPBACK]: [{ ...info('127.0.0.1/8'), internal: false }] });
 const NONCE = '0102030405060708';
 const SPEAKER = { httpPort: 11500, deviceId: deviceId('b'), name: 'gpu1' };
 const VALID = [encodeBare(), encodeQuery(NONCE), encodeReply(NONCE, SPEAKER), encodeGoodbye(SPEAKER)];
@@ -118,15 +121,11 @@ test(
   async () => {
     const port = await freePort();
     const clock = new ManualClock();
-    // Loopback dressed as a network: there nobody is answered fifty times.
-    const networkInterfaces = (): Interfaces => ({
-      [LOOPBACK]: [{ ...info('127.0.0.1/8'), internal: false }],
-    });
     await using gpu = server(port, { clock, networkInterfaces });
     await gpu.start();
     await using ear = await rawSocket(port, { address: '0.0.0.0', reuseAddr: true });
     await using victim = await rawSocket(0, { address: '127.0.0.1' });
-    const random = dice(3);
+    const random = diceOf(3);
     for (let second = 1; second <= 5; second++) {
       const lot = Array.from({ length: 500 }, () => VALID[Math.floor(random() * VALID.length)] as Buffer);
       const before = victim.heard.length;
@@ -177,9 +176,6 @@ test(
   async () => {
     const port = await freePort();
     const clock = new ManualClock();
-    const networkInterfaces = (): Interfaces => ({
-      [LOOPBACK]: [{ ...info('127.0.0.1/8'), internal: false }],
-    });
     await using gpu = server(port, { clock, networkInterfaces });
     await using client = new BeaconClient({
       port,

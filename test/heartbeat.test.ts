@@ -312,18 +312,19 @@ describe('the sender', () => {
     return registrar;
   }
 
+  /** A hub that is told of each heartbeat, and takes it when `answer` is called. */
+  const hears = (onBeat: (body: { ipv4: string; port: number }, answer: () => void) => void) =>
+    createServer(async (request, response) => {
+      const text = Buffer.concat(await request.toArray()).toString();
+      onBeat(JSON.parse(text), () => response.end('{"status":"ok"}'));
+    });
+
   it('beats every 30 s, at once when an address changes, and only while its Ollama answers', async () => {
     const bodies: { ipv4: string; port: number }[] = [];
     await using hub = await listenOn(
-      createServer((request, response) => {
-        let text = '';
-        request.on('data', (chunk) => {
-          text += chunk;
-        });
-        request.on('end', () => {
-          bodies.push(JSON.parse(text));
-          response.end('{"status":"ok"}');
-        });
+      hears((body, answer) => {
+        bodies.push(body);
+        answer();
       }),
     );
     const clock = new ManualClock();
@@ -360,15 +361,9 @@ describe('the sender', () => {
     const addresses: string[] = [];
     const held: (() => void)[] = [];
     await using hub = await listenOn(
-      createServer((request, response) => {
-        let text = '';
-        request.on('data', (chunk) => {
-          text += chunk;
-        });
-        request.on('end', () => {
-          addresses.push(JSON.parse(text).ipv4);
-          held.push(() => response.end('{"status":"ok"}'));
-        });
+      hears((body, answer) => {
+        addresses.push(body.ipv4);
+        held.push(answer);
       }),
     );
     const clock = new ManualClock();

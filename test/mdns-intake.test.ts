@@ -1,11 +1,12 @@
 import dnsPacket from 'dns-packet';
 import { expect, test } from 'vitest';
+import { diceOf } from '../scripts/fleet/dice.ts';
 import type { Clock } from '../src/clock.ts';
 import { MdnsIntake } from '../src/discovery/mdns-intake.ts';
 import { type MdnsPlace, Neighbourhood } from '../src/discovery/mdns-near.ts';
 import { isAskable, MDNS_PORT } from '../src/discovery/mdns-records.ts';
 import { ManualClock } from './_beacon.ts';
-import { dice, flipsOf, noiseOf, prefixesOf } from './_hostile.ts';
+import { flipsOf, noiseOf, prefixesOf } from './_hostile.ts';
 import { decode, HOME, recordsOf, responseOf } from './_mdns.ts';
 
 const near = new Neighbourhood(HOME, []);
@@ -128,7 +129,7 @@ test('whatever is let in is decoded within 100 ms or refused: every prefix, bit 
 });
 
 test('what may be asked for is asked for as it is, whatever it is made of', () => {
-  const random = dice(7);
+  const random = diceOf(7);
   const pieces = [
     'a',
     '\n',
