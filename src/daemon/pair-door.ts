@@ -74,6 +74,8 @@ export class PairDoor {
     if (unreachable !== undefined) throw bad(unreachable, 409);
     if (this.#pairing) throw bad('a pairing is going on already: end it, or use its code', 409);
     const { response } = exchange;
+    // Its end would never be heard of, and the door be held for as long as a code is good.
+    if (response.destroyed) return;
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
     const pairing: Pairing = {
       response,

@@ -49,6 +49,11 @@ export async function pairWith(options: PairWithOptions): Promise<Device> {
   const agent = new PathAgent({ keepAlive: false }, { ...PLAIN, dial: () => dial });
   const offer = readOffer(await say(options, agent, { step: 'greet' }));
   if (!offer || hostId === undefined) throw nonsense(options.url);
+  if (hostId === own.deviceId)
+    throw new OllanaError(
+      'OLLANA_BAD_OPTION',
+      `what answers at ${options.url} is this device itself: name the other one`,
+    );
   const digits = await askCode(offer.name);
   const parties = { hostId, hostName: offer.name, guestId: own.deviceId, guestName };
   const answer = answered(options.url, () => answerOffer(offer, digits, parties));

@@ -110,7 +110,7 @@ export class Fleet implements Disposable {
       .filter((address) => !address.identity && !address.claims.has('local'))
       .map((address) => {
         const name = [...address.claims.values()].find((claim) => claim.name)?.name;
-        const { reason = 'not asked yet', notPaired = false } = this.#introductions.refusalAt(address.url);
+        const { reason = 'not asked yet', notPaired = false } = this.#introductions.refusalAt(address);
         const sources = [...address.claims.keys()];
         return { url: address.url, ...(name && { name }), sources, reason, ...(notPaired && { notPaired }) };
       });

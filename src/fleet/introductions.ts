@@ -41,7 +41,8 @@ const LIMIT_MS = 5000;
 /** Asks claimed addresses who they are, until they say so or are claimed no more. */
 export class Introductions implements Disposable {
   readonly #options: IntroductionsOptions;
-  readonly #asking = new Map<string, Refusal>();
+  /** By the address and not by its URL: one that was taken back and named again is another. */
+  readonly #asking = new Map<Address, Refusal>();
   readonly #over = new AbortController();
   /** Ends the pauses before addresses are asked again. */
   #pause = new AbortController();
@@ -54,12 +55,12 @@ export class Introductions implements Disposable {
 
   /** Asks an address, if that is not under way. */
   ask(address: Address): void {
-    if (!this.#asking.has(address.url)) void this.#ask(address);
+    if (!this.#asking.has(address)) void this.#ask(address);
   }
 
   /** What asking an address has come to so far. */
-  refusalAt(url: string): Refusal {
-    return this.#asking.get(url) ?? {};
+  refusalAt(address: Address): Refusal {
+    return this.#asking.get(address) ?? {};
   }
 
   /** Addresses that wait to be asked again are asked now. */
@@ -78,13 +79,13 @@ export class Introductions implements Disposable {
     let told = '';
     const refused = (reason: string) =>
       emit({ type: 'address-refused', url, reason, sources: [...address.claims.keys()] });
-    this.#asking.set(url, {});
+    this.#asking.set(address, {});
     for (let round = 0; !signal.aborted && registry.addresses().includes(address); round += 1) {
       const pause = this.#pause.signal;
       try {
         const limits = { connectTimeoutMs, timeoutMs: LIMIT_MS };
         const identity = await introduce(url, { dialer, agent: fresh, shownIds, clock, signal, ...limits });
-        this.#asking.delete(url);
+        this.#asking.delete(address);
         if (signal.aborted) return;
         const isTold = registry.wasOurs(url);
         if (registry.identified(address, identity)) onKnown(address, identity);
@@ -95,13 +96,13 @@ export class Introductions implements Disposable {
         if (reason !== told && !signal.aborted) refused(reason);
         told = reason;
         const notPaired = error instanceof OllanaError && error.code === 'OLLANA_NOT_PAIRED';
-        this.#asking.set(url, { reason, notPaired });
+        this.#asking.set(address, { reason, notPaired });
       }
-      const last = this.refusalAt(url).notPaired ? STRANGER_AGAIN_MS : AGAIN_MS.at(-1);
+      const last = this.refusalAt(address).notPaired ? STRANGER_AGAIN_MS : AGAIN_MS.at(-1);
       await sleep(clock, AGAIN_MS[round] ?? last ?? STRANGER_AGAIN_MS, pause);
       if (pause.aborted) round = -1;
     }
-    this.#asking.delete(url);
+    this.#asking.delete(address);
   }
 
   [Symbol.dispose](): void {

@@ -266,7 +266,7 @@ export class Watch implements Disposable {
     this.#endLists = () => here.abort();
     await readLists(url(), this.knowledge, clock, agent, here.signal);
     this.#endLists = () => {};
-    if (here.signal.aborted) {
+    if (here.signal.aborted && !this.#over.signal.aborted) {
       this.#listsWanted = true;
       this.#readers.unshift(...asked);
       return;

@@ -45,6 +45,8 @@ export class Demand {
   readonly #holders = new Map<string, number>();
   /** By model and server, above 0. */
   readonly #waiting = new Map<string, Map<string, number>>();
+  /** The answers of `waiting`: many options of a decision ask for the same. */
+  readonly #mostWaiting = new Map<string, number>();
   #round = 0;
   #readAt = Number.NEGATIVE_INFINITY;
 
@@ -52,6 +54,7 @@ export class Demand {
   read(servers: readonly Holder[], now: number): void {
     if (now - this.#readAt < RENEW_MS) return;
     this.#readAt = now;
+    this.#mostWaiting.clear();
     this.#round += 1;
     for (const holder of servers) {
       const known = this.#counted.get(holder.deviceId);
@@ -70,9 +73,13 @@ export class Demand {
    * queues and a sum would count it often.
    */
   waiting(model: string): number {
+    const known = this.#mostWaiting.get(model);
+    if (known !== undefined) return known;
     let most = 0;
     for (const count of (this.#waiting.get(model) ?? NOBODY).values()) if (count > most) most = count;
-    return most / Math.max(1, this.holders(model));
+    const each = most / Math.max(1, this.holders(model));
+    this.#mostWaiting.set(model, each);
+    return each;
   }
 
   /** Servers that have it in memory, or are loading it. */

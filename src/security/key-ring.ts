@@ -47,9 +47,11 @@ export class KeyRing {
       if (!found) return;
       const version = `${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`;
       if (version === this.#version) return;
-      this.#version = version;
       if (!found.isFile() || found.size > MAX_KEYS_BYTES) throw new Error('this is no file of keys');
-      this.#keys = readKeys(readFileSync(this.#file, 'utf8'));
+      const text = readFileSync(this.#file, 'utf8');
+      // What makes no sense now makes none the next time; what could not be read may be read then.
+      this.#version = version;
+      this.#keys = readKeys(text);
       this.#said = '';
     } catch (error) {
       const reason = reasonOf(error);

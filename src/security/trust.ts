@@ -23,7 +23,7 @@ const NOBODY: ReadonlySet<string> = new Set();
 
 /**
  * Whom this installation trusts: the list in its data directory, followed while it runs. Once there is a list only
- * those on it are let in. While the list cannot be read, the last one read counts; if none was, nobody is trusted.
+ * those on it are let in. While a list cannot be read, the last one read counts; if none was, nobody is trusted.
  */
 export class Trust implements Disposable {
   readonly #options: TrustOptions;
@@ -34,7 +34,8 @@ export class Trust implements Disposable {
   #hasList = false;
   readonly #versions = new Map<string, string>();
   #isPolling = false;
-  #said = '';
+  /** Why a list that is there is not known, by its file name. */
+  readonly #unknown = new Map<string, string>();
 
   /** Reads the lists; never throws. */
   constructor(options: TrustOptions) {
@@ -45,7 +46,7 @@ export class Trust implements Disposable {
 
   /** Whether only paired devices are let in, and used. */
   get closed(): boolean {
-    return this.#options.requirePairing ?? this.#hasList;
+    return this.#options.requirePairing ?? (this.#hasList || this.#unknown.size > 0);
   }
 
   /** Whether a device is paired; our own key is. */
@@ -111,23 +112,25 @@ export class Trust implements Disposable {
       const version = versionOf(found);
       if (version === this.#versions.get(name)) return false;
       if (!found.isFile() || found.size > MAX_LIST_BYTES) throw new Error('this is no list of devices');
-      take(readFileSync(path, 'utf8'));
+      const text = readFileSync(path, 'utf8');
+      // What makes no sense now makes none at the next look; what could not be read may be read then.
       this.#versions.set(name, version);
+      take(text);
+      this.#unknown.delete(name);
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // No list at all is how everybody begins. One that vanishes may be on a disk that is away.
       if (code === 'ENOENT' || code === 'ENOTDIR') return false;
       const wasOpen = !this.closed;
-      this.#hasList ||= name === LIST_FILE;
-      this.#tell(path, reasonOf(error));
+      this.#tell(name, path, reasonOf(error));
       return wasOpen && this.closed;
     }
   }
 
-  #tell(path: string, reason: string): void {
-    if (this.#said === path + reason) return;
-    this.#said = path + reason;
+  #tell(name: string, path: string, reason: string): void {
+    if (this.#unknown.get(name) === reason) return;
+    this.#unknown.set(name, reason);
     const message = `cannot read ${path}, so the devices that were paired before count, and no others: mend or remove it`;
     this.#options.onTrouble(message, reason);
   }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { percentile } from '../../scripts/bench/stats.ts';
 import { until } from '../_deadline.ts';
 import type { TestProcess } from '../_process.ts';
 import { skipBecause } from '../_skip.ts';
-import { percentile } from './_figures.ts';
 import { clientOn, LOCAL_FACE, serveOn, serversSeenBy, simulatedOn } from './_fleet.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 

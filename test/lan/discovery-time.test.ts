@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { percentile } from '../../scripts/bench/stats.ts';
 import { until } from '../_deadline.ts';
 import { skipBecause } from '../_skip.ts';
-import { percentile } from './_figures.ts';
 import { clientOn, LOCAL_FACE, serveOn, simulatedOn } from './_fleet.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 
@@ -11,12 +11,12 @@ const CHAT = { body: { model: 'tiny', messages: [{ role: 'user', content: 'hi' }
 /** Milliseconds since 1970 with fractions, on the same clock as the agents inside the lab. */
 const now = () => performance.timeOrigin + performance.now();
 
-/** Tells both and returns the median: that a busy machine holds one of the processes back is no fault. */
+/** Tells the usual figures and returns what eight of ten keep: a busy machine holds a process back now and then. */
 function report(what: string, values: readonly number[]): number {
   const median = percentile(values, 0.5);
   const figures = `median ${median.toFixed(0)}, 95th percentile ${percentile(values, 0.95).toFixed(0)}`;
   console.log(`${what}: ${figures} ms in ${values.length} runs`);
-  return median;
+  return percentile(values, 0.8);
 }
 
 /** When the first byte of the first answered chat came; asks again for as long as nothing listens. */
@@ -46,7 +46,7 @@ describe('time until a server is used', { timeout: 120_000 }, () => {
       const answered = firstAnswerAt(laptop);
       const client = await clientOn(laptop);
       const up = now();
-      times.push(Math.max(0, (await answered) - up));
+      times.push((await answered) - up);
       await client[Symbol.asyncDispose]();
     }
     expect(report('new client, from being up to its first answer', times)).toBeLessThan(1000);
@@ -88,7 +88,7 @@ describe('time until a server is used', { timeout: 120_000 }, () => {
       const up = now();
       const answer = await waiting;
       expect(answer.status, answer.text).toBe(200);
-      times.push(Math.max(0, answer.startedAt + answer.firstByteMs - up));
+      times.push(answer.startedAt + answer.firstByteMs - up);
       await server.stop();
       await server[Symbol.asyncDispose]();
     }
