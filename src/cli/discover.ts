@@ -6,6 +6,7 @@ import { type AroundEvent, ListenAround } from '../daemon/listen-around.ts';
 import { ownDialer } from '../daemon/own-dialer.ts';
 import { Neighbourhood } from '../discovery/mdns-near.ts';
 import { OllanaError } from '../errors.ts';
+import { shownIdsIfAny } from '../security/shown-id.ts';
 import { firewallText } from './discover-explain.ts';
 import { discoverTable, eventLine, listened, reportOf } from './discover-table.ts';
 import { EXIT } from './exit-codes.ts';
@@ -63,6 +64,7 @@ export async function discover({
     config,
     clock: systemClock,
     dialer: own.dialer,
+    shownIds: dataDir === undefined ? undefined : shownIdsIfAny(dataDir),
     onEvent: (event) => {
       found ||= event.type === 'usable';
       if (watch) process.stdout.write(json ? jsonLine(event) : `${eventLine(event)}\n`);

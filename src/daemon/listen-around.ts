@@ -8,7 +8,7 @@ import { type Address, Registry } from '../fleet/registry.ts';
 import type { Log } from '../observe/log.ts';
 import { narrateDiscovery } from '../observe/narrate.ts';
 import type { Dialer } from '../security/dialer.ts';
-import { shownIdsIfAny } from '../security/shown-id.ts';
+import type { ShownIds } from '../security/shown-id.ts';
 import { type HeardServer, lookAt, type Seen } from './look-at.ts';
 import { sourcesOf } from './sources.ts';
 
@@ -26,6 +26,8 @@ export type AroundEvent =
 export interface ListenAroundOptions {
   readonly config: CommonConfig;
   readonly clock: Clock;
+  /** What servers of the Rust ollana are shown of the daemon that this is asked for; absent: nothing. */
+  readonly shownIds?: ShownIds | undefined;
   /** How whoever is heard is dialled; absent: all of them are trusted. */
   readonly dialer?: Dialer | undefined;
   /** Must not throw. */
@@ -143,7 +145,7 @@ export class ListenAround implements AsyncDisposable {
 
   /** Never rejects; ends when the address is lost. */
   async #follow(entry: Entry): Promise<void> {
-    const { clock, config, dialer } = this.#options;
+    const { clock, config, dialer, shownIds } = this.#options;
     const { signal } = entry.over;
     while (!signal.aborted) {
       const seen = await lookAt(entry.address.url, {
@@ -151,7 +153,7 @@ export class ListenAround implements AsyncDisposable {
         connectTimeoutMs: config.connectTimeoutMs,
         dialer,
         signal,
-        shownIds: shownIdsIfAny(config.dataDir),
+        shownIds,
       });
       if (signal.aborted) return;
       const before = entry.seen;
