@@ -3,15 +3,20 @@
 //   node scripts/sbom.mjs > ollana.cdx.json
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (file) => readFileSync(join(root, file), 'utf8');
 const { name } = JSON.parse(read('package.json'));
+const folder = mkdtempSync(join(tmpdir(), 'ollana-sbom-'));
 
 try {
+  // What a development package shares with a shipped one, npm 10 takes for the former's alone (--omit=dev).
+  for (const file of ['package.json', 'package-lock.json'])
+    writeFileSync(join(folder, file), JSON.stringify(shippedOnly(JSON.parse(read(file)))));
   const text = execFileSync(
     'npm',
     [
@@ -24,7 +29,7 @@ try {
     ],
     // On Windows npm is a script, which only a shell runs.
     {
-      cwd: root,
+      cwd: folder,
       encoding: 'utf8',
       maxBuffer: 64 << 20,
       shell: process.platform === 'win32',
@@ -41,6 +46,15 @@ try {
   const said = String(error.stderr ?? error.message).trim();
   console.error(`npm gave no bill of materials (npm 10 or newer is needed): ${said}`);
   process.exitCode = 1;
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+/** A manifest, or a lock file, without what is for development. */
+function shippedOnly({ devDependencies: _dev, packages, ...rest }) {
+  if (packages === undefined) return rest;
+  const kept = Object.entries(packages).filter(([, { dev, devOptional }]) => !dev && !devOptional);
+  return { ...rest, packages: { ...Object.fromEntries(kept), '': shippedOnly(packages['']) } };
 }
 
 /** A UUID (RFC 9562, version 8) that says which text it is of. */
