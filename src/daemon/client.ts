@@ -3,7 +3,6 @@ import { isLoopbackHost } from '../config/host.ts';
 import type { ClientConfig } from '../config.ts';
 import type { DiscoverySource } from '../discovery/sighting.ts';
 import type { Log } from '../observe/log.ts';
-import { narrateDiscovery } from '../observe/narrate.ts';
 import { pathOf } from '../ollama/routes.ts';
 import { Home } from '../routing/home.ts';
 import { targetsFor } from '../routing/targets.ts';
@@ -81,7 +80,7 @@ export async function startClient(
     acceptsRegistrations: config.acceptRegistrations,
   });
   const onSighting = core.fleet.sight;
-  const onNotice = narrateDiscovery(log);
+  const onNotice = core.emit;
   const daemon = core.daemon(sources);
   try {
     sources.push(...sourcesOf({ config, clock, onSighting, onNotice }));

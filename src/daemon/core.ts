@@ -1,33 +1,28 @@
 import { type Clock, sleep } from '../clock.ts';
 import { isLoopbackHost } from '../config/host.ts';
 import { VERSION } from '../config/version.ts';
-import type { CommonConfig, PolicyName } from '../config.ts';
 import { reasonOf } from '../errors.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import type { PoolServer } from '../fleet/pool.ts';
-import type { Log } from '../observe/log.ts';
-import { narrateCosts, narrateDiscovery, narrateFleet, narrateProxy } from '../observe/narrate.ts';
 import { OWN_VIA } from '../ollama/client.ts';
 import { BodyReader } from '../proxy/body.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { Front } from '../proxy/front.ts';
 import { Transport } from '../proxy/transport.ts';
-import type { Asked } from '../proxy/want.ts';
 import { Dialer } from '../security/dialer.ts';
 import { PathAgent } from '../security/path-agent.ts';
 import { shownIds } from '../security/shown-id.ts';
 import { Trust } from '../security/trust.ts';
-import type { Exposure } from '../server/exposure.ts';
-import type { Feed } from '../server/feed.ts';
 import { Api } from './api.ts';
 import { type Choosing, startChoosing } from './choosing.ts';
+import type { Core, CoreOptions } from './core-options.ts';
 import type { Daemon } from './daemon.ts';
-import type { SlotsOf } from './desks.ts';
 import { Gate } from './gate.ts';
 import { Guests } from './guests.ts';
 import { keyGate } from './key-gate.ts';
 import { type Face, listen, localUrl } from './listen.ts';
 import { modelReport } from './model-report.ts';
+import { Observation } from './observation.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { ownIdentity } from './own-identity.ts';
 import { ownNames } from './own-names.ts';
@@ -35,53 +30,13 @@ import { ownPaths } from './own-paths.ts';
 import { PairDoor } from './pair-door.ts';
 import { reportStatus } from './report.ts';
 import type { StatusReport } from './status.ts';
-import { type Liberties, makeWay, type PeerRules, type RuleParts, type Rules, wayChooser } from './ways.ts';
-
-/** What the two modes make differently. */
-export interface CoreOptions {
-  readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
-  readonly log: Log;
-  readonly clock: Clock;
-  /** What peers may have; a paired device may have more. */
-  readonly exposure: Exposure;
-  readonly holdMs: { readonly inference: number; readonly other: number };
-  /** For apps of this machine, which may use all servers. */
-  readonly rules: (parts: RuleParts) => Rules;
-  /** For requests that another ollana has sent, or another machine; absent where there are none. */
-  readonly peers?: (parts: RuleParts) => PeerRules;
-  /** Told of requests that change what a server stores, when it has answered. */
-  readonly onManaged: (exchange: Exchange, deviceId: string) => void;
-  readonly policy: PolicyName;
-  /** What may be done to requests beyond passing them on; absent: nothing. */
-  readonly liberties?: Liberties;
-  readonly slots: SlotsOf;
-  /** Headers that tell about this machine, flat; `manages`: whoever asks may change what it stores. */
-  readonly told: (exchange: Exchange, manages: boolean) => readonly string[];
-  /** Tells watchers what changes here; disposed of first when the daemon ends. */
-  readonly feed?: Feed;
-  /** Asks the network for servers at once. */
-  readonly seek: () => void;
-  /** Servers may post themselves; absent: they may not. */
-  readonly acceptsRegistrations?: boolean | undefined;
-  /** Throws when a request may not have the model it names. */
-  readonly admit: (exchange: Exchange, asked: Asked) => void | Promise<void>;
-}
-
-/** The parts that both modes have, running: the face is listening, the fleet is empty. */
-export interface Core {
-  readonly deviceId: string;
-  readonly fleet: Fleet;
-  readonly port: number;
-  readonly choosing: Choosing;
-  /** Makes connections to others as is required, each anew. */
-  readonly fresh: PathAgent;
-  /** A daemon out of these parts; `sources` are disposed first, in order, when it ends. */
-  daemon(sources: readonly AsyncDisposable[]): Daemon;
-}
+import { makeWay, wayChooser } from './ways.ts';
 
 /** Builds and starts the common parts. Rejects with the codes of `listen`; nothing stays then. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, log, clock } = options;
+  const observation = new Observation({ clock, log });
+  const { emit } = observation.events;
   const identity = ownIdentity(config.dataDir, log);
   const { deviceId } = identity;
   const trust = new Trust({
@@ -102,7 +57,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     dialer,
     shownIds: shownIds(config.dataDir),
     isWaitedFor: (id) => choosing.desks.isWaitedFor(id),
-    emit: narrateFleet(log),
+    emit,
   });
   const addresses = new OwnAddresses({
     clock,
@@ -130,14 +85,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     protectContext: options.liberties?.protectContext,
     slots: options.slots,
     dialer,
-    onNotice: narrateCosts(log),
+    onNotice: emit,
   });
   const { desks } = choosing;
   const parts = { deviceId, fleet, desks };
   const peers = options.peers?.(parts);
   const router = choosing.router(fleet, peers && config.ollama);
   const via = `${OWN_VIA}-${config.mode}-${deviceId.slice(0, 16)}`;
-  const emit = narrateProxy(log);
   const { holdMs, seek, onManaged, exposure } = options;
   const manages = (exchange: Exchange) =>
     exposure.manage || (peers !== undefined && gate.deviceOf(exchange)?.rights.includes('manage') === true);
@@ -190,7 +144,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     status,
     seek,
     acceptsRegistrations: options.acceptsRegistrations === true,
-    onNotice: narrateDiscovery(log),
+    onNotice: emit,
     url: () => url,
   });
   const own = ownPaths({
@@ -223,7 +177,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposureOf: (exchange) => ({ ...exposure, manage: manages(exchange) }),
     own: (exchange) =>
-      gate.refuses(exchange) || pairing.answers(exchange) || own(exchange) || api.answers(exchange),
+      gate.refuses(exchange) ||
+      pairing.answers(exchange) ||
+      own(exchange) ||
+      api.answers(exchange) ||
+      observation.answers(exchange),
     via,
     draining: () => draining,
     emit,
@@ -235,6 +193,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     await choosing[Symbol.asyncDispose]();
     fleet[Symbol.dispose]();
     transport[Symbol.dispose]();
+    await observation[Symbol.asyncDispose]();
   };
   const secure = {
     clock,
@@ -281,7 +240,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       },
     };
   };
-  return { deviceId, fleet, port: face.port, choosing, fresh, daemon };
+  return { deviceId, fleet, port: face.port, choosing, emit, fresh, daemon };
 }
 
 /** How often a drain looks whether the last request has ended, ms. */

@@ -8,7 +8,6 @@ import type { ServerFacts } from '../fleet/pool.ts';
 import { toldHeaders } from '../fleet/told.ts';
 import { onlyAt } from '../fleet/view.ts';
 import type { Log } from '../observe/log.ts';
-import { narrateDiscovery } from '../observe/narrate.ts';
 import { Feed } from '../server/feed.ts';
 import { FreeMemory } from '../server/free-memory.ts';
 import { ModelDisk } from '../server/model-disk.ts';
@@ -81,7 +80,7 @@ export async function startServer(
     allowsManage: manage,
     memory,
   });
-  const onNotice = narrateDiscovery(log);
+  const onNotice = core.emit;
   const beacon = new BeaconServer({
     port: config.discoveryPort,
     httpPort: port,

@@ -3,10 +3,39 @@ import type { DiscoveryNotice } from '../discovery/notice.ts';
 import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
 import type { ProxyEvent } from '../proxy/events.ts';
+import type { ObservedEvent } from './event-stream.ts';
 import type { Log } from './log.ts';
 
+/** Puts all that is observed into the log. */
+export function narrate(log: Log): (event: ObservedEvent) => void {
+  const [fleet, proxy, discovery, costs] = [
+    narrateFleet(log),
+    narrateProxy(log),
+    narrateDiscovery(log),
+    narrateCosts(log),
+  ];
+  return (event) => {
+    switch (event.type) {
+      case 'server-joined':
+      case 'server-left':
+      case 'verdict-changed':
+      case 'address-refused':
+        return fleet(event);
+      case 'attempt-ended':
+      case 'model-pulled':
+      case 'request-ended':
+        return proxy(event);
+      case 'cost-file-unreadable':
+      case 'cost-file-unwritable':
+        return costs(event);
+      default:
+        return discovery(event);
+    }
+  };
+}
+
 /** Puts what happens in the fleet into the log, one line a change. */
-export function narrateFleet(log: Log): (event: FleetEvent) => void {
+function narrateFleet(log: Log): (event: FleetEvent) => void {
   return (event) => {
     switch (event.type) {
       case 'server-joined':
@@ -36,7 +65,7 @@ export function narrateFleet(log: Log): (event: FleetEvent) => void {
 }
 
 /** Puts requests into the log: one line each, attempts that failed besides. */
-export function narrateProxy(log: Log): (event: ProxyEvent) => void {
+function narrateProxy(log: Log): (event: ProxyEvent) => void {
   return (event) => {
     if (event.type === 'attempt-ended') {
       if (event.outcome.type !== 'failed') return;
@@ -116,7 +145,7 @@ function rounded(ms: number | undefined): number | undefined {
 }
 
 /** Puts what is wrong with the file of learned speeds into the log. */
-export function narrateCosts(log: Log): (notice: CostFileNotice) => void {
+function narrateCosts(log: Log): (notice: CostFileNotice) => void {
   return ({ type, file, reason }) =>
     type === 'cost-file-unreadable'
       ? log.warn('learned speeds cannot be read: they are learned anew', { file, reason })
