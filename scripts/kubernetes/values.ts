@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 
 /** What differs from cluster to cluster. */
 export interface Values {
-  /** Of ollana; see the Dockerfile beside this. */
+  /** Of ollana; see packaging/Dockerfile. */
   readonly image: string;
   readonly ollamaImage: string;
   readonly namespace: string;
