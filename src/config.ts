@@ -1,6 +1,6 @@
 import type { Option } from './config/option.ts';
 import { OPTIONS } from './config/options.ts';
-import { resolveOllama } from './config/own-ollama.ts';
+import { ASIDE_PORT, OLLAMA_PORT, resolveOllama } from './config/own-ollama.ts';
 import { defaultDataDir, pathsOf, runtimeDir } from './config/paths.ts';
 import { type Flags, pick, pickGiven, pickList, type Sources, splitList } from './config/pick.ts';
 import { readSubstitution, type Substitution } from './config/substitute.ts';
@@ -75,6 +75,8 @@ export interface ClientConfig extends CommonConfig {
   readonly autoPull: boolean;
   /** Servers may register themselves; absent: they may not. */
   readonly acceptRegistrations?: boolean;
+  /** Ollama's own port is served, too, while no Ollama wants it; absent: it is not. */
+  readonly takePort?: boolean;
 }
 
 export interface ServerConfig extends CommonConfig {
@@ -108,10 +110,12 @@ export interface ConfigInput<Mode extends 'client' | 'server' = 'client' | 'serv
   readonly mode: Mode;
   /** As typed; unknown names are refused by whoever reads the command line. */
   readonly flags: Flags;
+  /** What `config.toml` sets, without its mistakes; absent: there is none. */
+  readonly file?: Sources['file'];
 }
 
 /**
- * The whole configuration: flag, else `OLLANA_*` variable, else default. Pure: reads nothing but its input.
+ * The whole configuration: flag, else `OLLANA_*` variable, else `config.toml`, else default. Pure: reads nothing but its input.
  * Throws OLLANA_BAD_OPTION naming the option, the value and where it came from.
  */
 export function resolveConfig(input: ConfigInput<'client'>): ClientConfig;
@@ -144,6 +148,7 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
     protectContext: pick(OPTIONS.protectContext, input),
     autoPull: pick(OPTIONS.autoPull, input),
     ...(pick(OPTIONS.acceptRegistrations, input) ? { acceptRegistrations: true } : {}),
+    ...(pick(OPTIONS.takePort, input) ? { takePort: true } : {}),
   } as const);
 }
 
@@ -167,10 +172,13 @@ function resolveCommon(input: ConfigInput): CommonConfig {
   const serverFile = pickPath(OPTIONS.serverFile, input);
   const discover = pickList(OPTIONS.discover, input);
   const requirePairing = pickGiven(OPTIONS.requirePairing, input);
+  const takesPort = mode === 'client' && pick(OPTIONS.takePort, input);
   return {
     host,
     port,
-    ollama: resolveOllama(input, { host, port }, DEFAULTS.ollama),
+    ollama: takesPort
+      ? resolveOllama(input, [{ host, port }, TAKEN_FACE], `http://127.0.0.1:${ASIDE_PORT}`)
+      : resolveOllama(input, [{ host, port }], DEFAULTS.ollama),
     servers: pickList(OPTIONS.servers, input),
     ...(serverFile === undefined ? {} : { serverFile }),
     discoveryPort: pick(OPTIONS.discoveryPort, input),
@@ -195,6 +203,9 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     ]),
   };
 }
+
+/** What ollana listens on, too, with --take-port. */
+const TAKEN_FACE = { host: '127.0.0.1', port: OLLAMA_PORT };
 
 /** An absolute path, or undefined when none is given. */
 function pickPath(option: Option<string>, input: Sources & Surroundings): string | undefined {

@@ -35,7 +35,8 @@ export function startCli(args: readonly string[], env: Record<string, string> = 
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...Object.fromEntries(inherited), ...env },
+    // Nor the user's own config.toml.
+    env: { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: '/nonexistent', ...env },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   return { child, ended: collect(child) };

@@ -31,6 +31,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@fastify/busboy': /^ollama\/form-model\.ts$/,
   fzstd: /^ollama\/decode-zstd\.ts$/,
   'eventsource-parser': /^fleet\/feed-reader\.ts$/,
+  'smol-toml': /^config\/toml\.ts$/,
   citty: /^cli(\.ts|\/)/,
   pino: /^observe\/log\.ts$/,
   'node:dgram': /^discovery\/udp\.ts$/,

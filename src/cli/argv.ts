@@ -11,26 +11,22 @@ export interface Invocation {
   readonly args: readonly string[];
 }
 
-const COMMANDS = [
-  'serve',
-  'status',
-  'models',
-  'pull',
-  'rm',
-  'unload',
-  'add',
-  'remove',
-  'key',
-  'device',
-  'discover',
-  'demo',
-] as const;
+/** All but the one without a name. */
+export const COMMANDS: readonly Command[] = (Object.keys(COMMAND_TEXTS) as Command[]).filter(
+  (command) => command !== 'client',
+);
 /** Those that are about one model, which they are told without a flag. */
 const ABOUT_A_MODEL: ReadonlySet<Command> = new Set(MODEL_COMMANDS);
 /** Those that are about one server, told likewise, and what it is called in their usage. */
 const ABOUT_A_SERVER: Partial<Readonly<Record<Command, string>>> = { add: 'URL', remove: 'NAME' };
 /** Those that are told an action and what it is about. */
-const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = { key: 'key', device: 'device' };
+const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = {
+  key: 'key',
+  device: 'device',
+  config: 'action',
+  port: 'action',
+  completion: 'shell',
+};
 /** `key ACTION NAME`, `device ACTION WHAT`. */
 const MOST_WORDS = 2;
 /** A URL and a name; what is longer was pasted by mistake. */
@@ -66,6 +62,8 @@ export interface FlagsRead {
   readonly server?: string;
   /** ACTION and what it is about as typed, for `key` and `device`. */
   readonly words?: readonly string[];
+  /** The program and its arguments, untouched, for `run`. */
+  readonly program?: readonly string[];
 }
 
 /**
@@ -73,7 +71,8 @@ export interface FlagsRead {
  * Throws OLLANA_BAD_OPTION for what is no option of this command, naming the nearest one, and for a MODEL or server
  * that is missing or one too many.
  */
-export function readFlags(command: Command, args: readonly string[]): FlagsRead {
+export function readFlags(command: Command, typed: readonly string[]): FlagsRead {
+  const { args, program } = command === 'run' ? splitProgram(typed) : { args: typed };
   const wants = wanted(args);
   if (wants) return { flags: {}, wants };
   const flags: Record<string, string | boolean | readonly string[]> = {};
@@ -101,6 +100,7 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
     flags[flag.flag] = kind === 'list' ? [...(Array.isArray(before) ? before : []), String(value)] : value;
     index += consumed;
   }
+  if (program?.length === 0) throw badSubject(command, 'APP is missing');
   if (ABOUT_A_MODEL.has(command) && model === undefined) throw badSubject(command, 'MODEL is missing');
   if (called !== undefined && server === undefined) throw badSubject(command, `${called} is missing`);
   return {
@@ -108,7 +108,17 @@ export function readFlags(command: Command, args: readonly string[]): FlagsRead 
     ...(model === undefined ? {} : { model }),
     ...(server === undefined ? {} : { server }),
     ...(ABOUT_WORDS[command] === undefined ? {} : { words }),
+    ...(program === undefined ? {} : { program }),
   };
+}
+
+/** Whatever stands after the program is the program's, be it called as our own options are. */
+function splitProgram(typed: readonly string[]): { args: readonly string[]; program: readonly string[] } {
+  const at = typed.findIndex(
+    (arg, index) => arg === '--' || (!arg.startsWith('-') && !takesNext(typed[index - 1])),
+  );
+  if (at < 0) return { args: typed, program: [] };
+  return { args: typed.slice(0, at), program: typed.slice(typed[at] === '--' ? at + 1 : at) };
 }
 
 /** A name may hold blanks; what no name and no URL holds is refused here. */

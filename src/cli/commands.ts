@@ -2,6 +2,7 @@ import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
 import type { Command } from '../config/option.ts';
 import { optionsOf } from '../config/options.ts';
 import { VERSION } from '../config/version.ts';
+import { COMMANDS } from './argv.ts';
 import { COMMAND_TEXTS } from './help.ts';
 
 /** Carries a command out, given its arguments as typed. */
@@ -26,21 +27,9 @@ export function commandTree(action: Action): CommandDef {
       description: 'Every GPU on the network behind localhost:11435',
     },
     default: 'client',
-    subCommands: {
-      client: commandOf('client'),
-      serve: commandOf('serve'),
-      status: commandOf('status'),
-      models: commandOf('models'),
-      pull: commandOf('pull'),
-      rm: commandOf('rm'),
-      unload: commandOf('unload'),
-      add: commandOf('add'),
-      remove: commandOf('remove'),
-      key: commandOf('key'),
-      device: commandOf('device'),
-      discover: commandOf('discover'),
-      demo: commandOf('demo'),
-    },
+    subCommands: Object.fromEntries(
+      (['client', ...COMMANDS] as const).map((name) => [name, commandOf(name)]),
+    ),
   });
 }
 

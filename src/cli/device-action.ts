@@ -24,6 +24,9 @@ const ACTIONS: Readonly<
   },
 };
 
+/** What `ollana device` can be told. */
+export const DEVICE_ACTIONS: readonly string[] = Object.keys(ACTIONS);
+
 /** Runs `ollana device WORDS` and returns the exit code. Throws OLLANA_BAD_OPTION for what is no action, and its errors. */
 export async function deviceAction(order: DeviceOrder, words: readonly string[]): Promise<number> {
   const [word, what] = words;

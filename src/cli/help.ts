@@ -110,6 +110,60 @@ export const COMMAND_TEXTS: Readonly<
     about: 'try ollana, with simulated servers where there are none',
     examples: ['ollana demo', 'ollana demo --port 11500'],
   },
+  config: {
+    usage: 'ollana config [show|path|check] [options]',
+    about: 'show every option with its value and who set it; check the file',
+    examples: [
+      'ollana config                            # value and source of each option',
+      'ollana config path                       # where the file is, or would be',
+      'ollana config check                      # every mistake in it at once',
+      'ollana config check --config new.toml && mv new.toml "$(ollana config path)"',
+    ],
+  },
+  reload: {
+    usage: 'ollana reload [options]',
+    about: 'have the running ollana read its file again; SIGHUP does the same',
+    examples: ['ollana reload', 'ollana config check && ollana reload'],
+  },
+  env: {
+    usage: 'ollana env [--shell NAME] [options]',
+    about: 'print the variables that lead apps to the running ollana',
+    examples: [
+      'eval "$(ollana env)"                     # bash, zsh',
+      'ollana env --shell fish | source',
+      'ollana env --shell powershell | Out-String | Invoke-Expression',
+      'for /f "delims=" %i in (\'ollana env --shell cmd\') do @%i',
+    ],
+  },
+  run: {
+    usage: 'ollana run [options] APP [ARGUMENT ...]',
+    about: 'run a program with these variables; a model runs by `ollama run`',
+    examples: [
+      'ollana run claude --model qwen3          # what follows APP is for APP',
+      'ollana run python3 agent.py',
+      'ollana run ollama run llama3.2           # the stock command, on any GPU',
+    ],
+  },
+  port: {
+    usage: 'ollana port [show|take|give] [options]',
+    about: 'move a local Ollama off port 11434, for --take-port, and back',
+    examples: [
+      'ollana port                              # who has 11434, what take would do',
+      'sudo ollana port take                    # Ollama goes to 127.0.0.1:11433',
+      'ollana --take-port -d                    # ollana is on 11434, too',
+      'sudo ollana port give                    # Ollama is back where it was',
+    ],
+  },
+  completion: {
+    usage: 'ollana completion bash|zsh|fish|powershell',
+    about: 'print a script that completes ollana in a shell',
+    examples: [
+      'ollana completion bash > ~/.local/share/bash-completion/completions/ollana',
+      'source <(ollana completion zsh)          # in ~/.zshrc, after compinit',
+      'ollana completion fish > ~/.config/fish/completions/ollana.fish',
+      'ollana completion powershell >> $PROFILE',
+    ],
+  },
 };
 
 /** The help page of a command, at most 80 columns wide, ending in a line break. */
@@ -122,7 +176,7 @@ export function helpPage(command: Command): string {
   return [
     ...head,
     '',
-    'Options (flag, else variable, else default):',
+    'Options (flag, else variable, else config.toml, else default):',
     ...optionsOf(command).flatMap(optionLines),
     ...entry('  -h, --help', 'show this'),
     ...entry('  -v, --version', 'show the version'),

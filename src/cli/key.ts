@@ -20,7 +20,8 @@ export interface KeyOrder {
   readonly rate: Rate | undefined;
 }
 
-const ACTIONS = ['add', 'list', 'remove'] as const;
+/** What `ollana key` can be told. */
+export const KEY_ACTIONS = ['add', 'list', 'remove'] as const;
 const LONGEST_NAME = 64;
 
 const TABLE: readonly Column<ApiKey>[] = [
@@ -36,9 +37,9 @@ const TABLE: readonly Column<ApiKey>[] = [
  */
 export async function keyAction(order: KeyOrder, words: readonly string[]): Promise<number> {
   const [typed = '', name, ...more] = words;
-  const action = ACTIONS.find((known) => known === typed);
+  const action = KEY_ACTIONS.find((known) => known === typed);
   if (!action) {
-    const near = nearest(typed, ACTIONS);
+    const near = nearest(typed, KEY_ACTIONS);
     const what = typed === '' ? 'what is to be done is missing' : `unknown action ${quote(typed)}`;
     throw bad(`${what}: ${near ? `did you mean ${near}?` : 'give add NAME, list or remove NAME'}`);
   }

@@ -1,15 +1,18 @@
 import { resolve } from 'node:path';
 import { runCommand } from 'citty';
+import { configFilePath, readConfigFile, refuseMistakes, type Told } from '../config/file.ts';
+import { type ConfigFile, FILE_OPTIONS } from '../config/file-values.ts';
 import type { Command } from '../config/option.ts';
 import { OPTIONS } from '../config/options.ts';
 import { defaultDataDir } from '../config/paths.ts';
-import { type Flags, pick, pickGiven, pickList } from '../config/pick.ts';
+import { type Flags, pick, pickGiven, pickList, saidBy } from '../config/pick.ts';
 import { type Surroundings, surroundings } from '../config/surroundings.ts';
 import { VERSION } from '../config/version.ts';
 import { resolveConfig, resolveDataDir } from '../config.ts';
 import { isInBackground } from '../daemon/background.ts';
+import type { Reading } from '../daemon/reload.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
-import { findCommand, readFlags } from './argv.ts';
+import { type FlagsRead, findCommand, readFlags } from './argv.ts';
 import { commandTree } from './commands.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { helpPage } from './help.ts';
@@ -41,11 +44,37 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function carryOut(command: Command, args: readonly string[], here: Surroundings): Promise<number> {
-  const { flags, wants, model, server, words = [] } = readFlags(command, args);
+  const read = readFlags(command, args);
+  const { flags, wants, words = [] } = read;
   if (wants) {
     process.stdout.write(wants === 'help' ? helpPage(command) : `${VERSION}\n`);
     return EXIT.ok;
   }
+  if (command === 'completion') return (await import('./completion.ts')).printCompletion(words);
+  if (command === 'port') return (await import('./port.ts')).portAction(words, here);
+  const told = { ...here, flags };
+  if (command === 'config')
+    return (await import('./config.ts')).configAction(told, words, pick(OPTIONS.json, told));
+  // Mistakes of a file are for `config check`, and for those that would start with them.
+  return withFile(
+    { command, args, flags, read },
+    command === 'demo' ? here : { ...here, file: readConfigFile(told) },
+  );
+}
+
+/** What was typed, for one command. */
+interface Typed {
+  readonly command: Command;
+  readonly args: readonly string[];
+  readonly flags: Flags;
+  readonly read: FlagsRead;
+}
+
+/** The surroundings and what the file sets, which counts after the variables there. */
+type Here = Surroundings & { readonly file?: ConfigFile | undefined };
+
+async function withFile({ command, args, flags, read }: Typed, here: Here): Promise<number> {
+  const { model, server, words = [], program = [] } = read;
   // Each loaded on demand: `--help` and `status` answer at once, without the daemon's libraries.
   if (command === 'status')
     return (await import('./status.ts')).printStatus(
@@ -75,11 +104,45 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
   if (command === 'device') return device(words, flags, here);
   if (command === 'discover') return discover(flags, here);
   if (command === 'demo') return demo(flags, here);
-  const config = resolveConfig({ ...here, mode: command === 'serve' ? 'server' : 'client', flags });
+  if (command === 'reload')
+    return (await import('./reload.ts')).reloadDaemons(
+      resolveDataDir({ ...here, flags }),
+      pick(OPTIONS.json, { ...here, flags }),
+    );
+  if (command === 'env')
+    return (await import('./env.ts')).printEnv(
+      resolveDataDir({ ...here, flags }),
+      here,
+      pickGiven(OPTIONS.shell, { ...here, flags }),
+    );
+  if (command === 'run')
+    return (await import('./run.ts')).runProgram(resolveDataDir({ ...here, flags }), here, program);
+  refuseMistakes(here.file);
+  const mode = command === 'serve' ? 'server' : 'client';
+  const config = resolveConfig({ ...here, mode, flags });
   // The detached process may be told to detach too, by OLLANA_DAEMON: it never does, or it would for ever.
   if (!config.background || isInBackground(here.env))
-    return (await import('./run-daemon.ts')).runDaemon(config, here.env);
-  return (await import('./detach.ts')).detach(config, { command, args, env: here.env });
+    return (await import('./run-daemon.ts')).runDaemon(config, here.env, () =>
+      readAgain(mode, { ...here, flags }),
+    );
+  return (await import('./detach.ts')).detach(config, {
+    command: mode === 'server' ? 'serve' : 'client',
+    args,
+    env: here.env,
+  });
+}
+
+/** The configuration as a start with the same flags and variables would have it now. Throws what that would. */
+function readAgain(mode: 'client' | 'server', before: Told): Reading {
+  const told = { ...before, file: readConfigFile(before) };
+  refuseMistakes(told.file);
+  const shadowed = FILE_OPTIONS.flatMap((option) => {
+    const by = told.file?.said.has(option.flag) ? saidBy(option, told) : undefined;
+    return by === undefined || by === told.file?.said.get(option.flag)?.source
+      ? []
+      : [`${option.flag} (${by})`];
+  });
+  return { config: resolveConfig({ ...told, mode }), file: configFilePath(told).path, shadowed };
 }
 
 /** The commands about one model. */
@@ -87,7 +150,7 @@ async function manage(
   command: 'pull' | 'rm' | 'unload',
   model: string,
   flags: Flags,
-  here: Surroundings,
+  here: Here,
 ): Promise<number> {
   const sources = { ...here, flags };
   const order = { dataDir: resolveDataDir(sources), model, on: pickGiven(OPTIONS.on, sources) };
@@ -103,7 +166,7 @@ async function manage(
 }
 
 /** `key ACTION`. */
-async function key(words: readonly string[], flags: Flags, here: Surroundings): Promise<number> {
+async function key(words: readonly string[], flags: Flags, here: Here): Promise<number> {
   const sources = { ...here, flags };
   const order = {
     dataDir: resolveDataDir(sources),
@@ -115,14 +178,14 @@ async function key(words: readonly string[], flags: Flags, here: Surroundings): 
 }
 
 /** `device ACTION`. */
-async function device(words: readonly string[], flags: Flags, here: Surroundings): Promise<number> {
+async function device(words: readonly string[], flags: Flags, here: Here): Promise<number> {
   const sources = { ...here, flags };
   const { dataDir, name } = resolveConfig({ ...here, mode: 'client', flags });
   const order = { dataDir, name, json: pick(OPTIONS.json, sources), manage: pick(OPTIONS.manage, sources) };
   return (await import('./device-action.ts')).deviceAction(order, words);
 }
 
-async function discover(flags: Flags, here: Surroundings): Promise<number> {
+async function discover(flags: Flags, here: Here): Promise<number> {
   const sources = { ...here, flags };
   // It keeps no files, so that it needs no directory for them; what is in one tells which servers may be used.
   const dataDir = pickGiven(OPTIONS.dataDir, sources) ?? defaultDataDir(here);

@@ -3,9 +3,10 @@ import type { ClientConfig, ServerConfig } from '../config.ts';
 import { reportToParent, unwritableLog } from '../daemon/background.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import { claimPidFile } from '../daemon/pid-file.ts';
+import { type Reading, Reloader } from '../daemon/reload.ts';
 import { runningDaemons, writeState } from '../daemon/state-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
-import { createLog, type Log } from '../observe/log.ts';
+import { type AdjustableLog, createLog, type Log } from '../observe/log.ts';
 import { EXIT } from './exit-codes.ts';
 import { namePortHolder } from './port-holder.ts';
 import { refuseSecond } from './refuse-second.ts';
@@ -14,25 +15,30 @@ import { untilTold } from './until-told.ts';
 type Config = ClientConfig | ServerConfig;
 
 /**
- * Runs a daemon in this process until it is told to end; returns the exit code. When this process was started in
+ * Runs a daemon in this process until it is told to end; returns the exit code. `read` resolves the configuration anew,
+ * for when it is told to read it again. When this process was started in
  * the background, its parent hears about the start. Throws the errors of starting, OLLANA_PORT_IN_USE with the
  * holder's name.
  */
 export async function runDaemon(
-  config: Config,
+  start: Config,
   env: Readonly<Record<string, string | undefined>>,
+  read: () => Reading,
 ): Promise<number> {
   const undo: (() => void)[] = [];
   const undoAll = () => {
     for (const step of undo.splice(0).reverse()) step();
   };
   try {
-    const log = openDaemonLog(config);
+    const log = openDaemonLog(start);
     undo.push(() => log.flush());
     endOnCrash(log, undoAll);
-    const daemon = await startNamed(config, log);
+    const reloader = new Reloader({ config: start, read, log });
+    reloader.onChange(({ logLevel }) => log.setLevel(logLevel));
+    const { config } = reloader;
+    const daemon = await startNamed(config, log, reloader);
     // Listening for signals before anybody knows our pid: none may find us without, and leave our files behind.
-    const told = untilTold(daemon, log);
+    const told = untilTold(daemon, log, reloader);
     await settleIn(config, daemon, log, undo);
     await reportToParent({ kind: 'ready', url: daemon.url }, env);
     return await told;
@@ -49,7 +55,7 @@ export async function runDaemon(
  * The log that a configuration asks for; also makes the data directory, where its file is by default.
  * Throws OLLANA_START_FAILED.
  */
-export function openDaemonLog({ dataDir, logLevel, logFile }: Config): Log {
+export function openDaemonLog({ dataDir, logLevel, logFile }: Config): AdjustableLog {
   ensurePrivateDir(dataDir, 'give another --data-dir DIR');
   const file = logFile === undefined ? {} : { file: logFile };
   const pretty = logFile === undefined && process.stderr.isTTY === true;
@@ -60,12 +66,13 @@ export function openDaemonLog({ dataDir, logLevel, logFile }: Config): Log {
   }
 }
 
-async function startNamed(config: Config, log: Log): Promise<Daemon> {
+async function startNamed(config: Config, log: Log, reloader: Reloader): Promise<Daemon> {
   refuseSecond(config);
   try {
     // Loaded on demand: `--help` and `status` need nothing of it.
-    if (config.mode === 'server') return await (await import('../daemon/server.ts')).startServer(config, log);
-    return await (await import('../daemon/client.ts')).startClient(config, log);
+    if (config.mode === 'server')
+      return await (await import('../daemon/server.ts')).startServer(config, log, { reloader });
+    return await (await import('../daemon/client.ts')).startClient(config, log, { reloader });
   } catch (error) {
     throw await namePortHolder(error, config);
   }

@@ -1,5 +1,5 @@
 import { OllanaError } from '../errors.ts';
-import { type DaemonRequest, sendToDaemon, theDaemon } from './daemon-request.ts';
+import { type CommandedDaemon, type DaemonRequest, sendToDaemon, theDaemon } from './daemon-request.ts';
 import { plainText } from './text.ts';
 
 /** The daemon's answer about one server is some kilobytes of the names of models; servers' words are in it. */
@@ -15,8 +15,8 @@ export type Told = Readonly<Record<string, unknown>>;
 export async function tellDaemon(
   dataDir: string,
   asked: Pick<DaemonRequest, 'method' | 'path' | 'body'>,
+  daemon: CommandedDaemon = theDaemon(dataDir),
 ): Promise<Told | undefined> {
-  const daemon = theDaemon(dataDir);
   const answer = await sendToDaemon(daemon, asked);
   let text = '';
   for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {

@@ -1,4 +1,5 @@
 import type { Daemon } from '../daemon/daemon.ts';
+import type { Reloader } from '../daemon/reload.ts';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { EXIT } from './exit-codes.ts';
@@ -10,10 +11,17 @@ const CUT_SHORT = Object.freeze({ SIGINT: 130, SIGTERM: 143 });
 
 /**
  * Waits until the daemon is told to end, ends it, and returns the exit code: 0 after a drain, 1 when that failed,
- * 130 or 143 when a second signal cut it short. A lost terminal (SIGHUP) is no reason to end.
+ * 130 or 143 when a second signal cut it short. SIGHUP has the configuration read again; a lost terminal, which sends
+ * it too, is no reason to end.
  */
-export function untilTold(daemon: Daemon, log: Log): Promise<number> {
-  process.on('SIGHUP', () => log.debug('terminal lost, going on'));
+export function untilTold(daemon: Daemon, log: Log, reloader?: Pick<Reloader, 'reload'>): Promise<number> {
+  process.on('SIGHUP', () => {
+    try {
+      reloader?.reload();
+    } catch {
+      // It has said so in the log, and the running configuration stays.
+    }
+  });
   return new Promise((resolve) => {
     let told = false;
     const onSignal = (signal: keyof typeof CUT_SHORT) => {

@@ -12,7 +12,13 @@ export type Command =
   | 'key'
   | 'device'
   | 'discover'
-  | 'demo';
+  | 'demo'
+  | 'config'
+  | 'reload'
+  | 'env'
+  | 'run'
+  | 'port'
+  | 'completion';
 
 /** One option: everything that flags, variables, `--help` and validation need to know about it. */
 export interface Option<T = unknown> {
@@ -27,6 +33,8 @@ export interface Option<T = unknown> {
   readonly parse: (text: string) => T;
   /** What `--help` shows in place of the value. */
   readonly hint?: string;
+  /** The words that it takes, where these are all; completion offers them. */
+  readonly choices?: readonly string[];
   /** The default as text, read by `parse` like any other; absent where it depends on the surroundings. */
   readonly fallback?: string;
   /** What `--help` shows as default when there is no `fallback`, or more than it says. */
@@ -42,6 +50,22 @@ export const option = <T>(row: Option<T>): Option<T> => Object.freeze(row);
 /** The commands that stay and serve, and with them the demo, which does so for a while. */
 export const DAEMONS = ['client', 'serve'] as const;
 export const RUNNING = ['client', 'serve', 'demo'] as const;
+/** Those that look for a running daemon by its data directory. */
+export const LOOKING = [
+  'status',
+  'models',
+  'pull',
+  'rm',
+  'unload',
+  'add',
+  'remove',
+  'key',
+  'device',
+  'discover',
+  'reload',
+  'env',
+  'run',
+] as const;
 /** Those that listen to the network. */
 export const LISTENING = [...RUNNING, 'discover'] as const;
 /** Those about one model. */

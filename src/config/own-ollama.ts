@@ -4,6 +4,11 @@ import { parseOllamaHost } from './ollama-host.ts';
 import { OPTIONS } from './options.ts';
 import { pickGiven, readValue, type Sources } from './pick.ts';
 
+/** Ollama's own port. */
+export const OLLAMA_PORT = 11_434;
+/** Where an Ollama is that was moved aside, so that ollana can have its port. */
+export const ASIDE_PORT = 11_433;
+
 /** Where ollana itself listens. */
 interface Face {
   readonly host: string;
@@ -15,20 +20,21 @@ interface Face {
  * whole session: read here it would make ollana its own upstream, so such a value is not taken as the answer; `usual`
  * is then. Throws OLLANA_BAD_OPTION.
  */
-export function resolveOllama(sources: Sources, face: Face, usual: string): string {
+export function resolveOllama(sources: Sources, faces: readonly Face[], usual: string): string {
   const given = pickGiven(
-    { ...OPTIONS.ollama, parse: (text) => notOwnFace(OPTIONS.ollama.parse(text), face) },
+    { ...OPTIONS.ollama, parse: (text) => notOwnFace(OPTIONS.ollama.parse(text), faces) },
     sources,
   );
   if (given !== undefined) return given;
   const hosted = sources.env.OLLAMA_HOST?.trim();
   if (!hosted) return usual;
   const url = readValue({ flag: 'ollama', parse: parseOllamaHost }, { text: hosted, source: 'OLLAMA_HOST' });
-  return isOwnFace(url, face) ? usual : url;
+  return faces.some((face) => isOwnFace(url, face)) ? usual : url;
 }
 
-function notOwnFace(url: string, face: Face): string {
-  if (isOwnFace(url, face)) throw new RangeError("that is ollana's own address; give Ollama's");
+function notOwnFace(url: string, faces: readonly Face[]): string {
+  if (faces.some((face) => isOwnFace(url, face)))
+    throw new RangeError("that is ollana's own address; give Ollama's");
   return url;
 }
 

@@ -23,6 +23,26 @@ export function defaultDataDir({ env, platform, homedir }: Surroundings): string
   return join(homedir, '.local', 'share', 'ollana');
 }
 
+/** Where a service's own settings are, and those of a user without a home. */
+const SYSTEM_CONFIG = '/etc/ollana/config.toml';
+
+/**
+ * Where `config.toml` is looked for when nobody said, one place for each system: Linux the configuration directory of
+ * systemd's service, else XDG's of the user; macOS and Windows beside the settings of other applications.
+ */
+export function defaultConfigFile({ env, platform, homedir }: Surroundings): string {
+  const { join, isAbsolute } = pathsOf(platform);
+  const service = platform === 'linux' ? env.CONFIGURATION_DIRECTORY?.split(':')[0] : undefined;
+  if (service && isAbsolute(service)) return join(service, 'config.toml');
+  if (platform === 'win32')
+    return join(env.APPDATA || join(homedir, 'AppData', 'Roaming'), 'ollana', 'config.toml');
+  if (platform === 'linux' && env.XDG_CONFIG_HOME && isAbsolute(env.XDG_CONFIG_HOME))
+    return join(env.XDG_CONFIG_HOME, 'ollana', 'config.toml');
+  if (homedir === '') return SYSTEM_CONFIG;
+  if (platform === 'darwin') return join(homedir, 'Library', 'Application Support', 'ollana', 'config.toml');
+  return join(homedir, '.config', 'ollana', 'config.toml');
+}
+
 /**
  * Where pid files go when nobody said: a directory that only this user can write (never /tmp) and that a
  * reboot empties, so that a stale file is rare; the data directory where the platform has no such thing.

@@ -13,10 +13,24 @@ interface Said {
   readonly source: string;
 }
 
-/** Where option values come from: flags before the environment. */
+/** What a file sets one option to. */
+export interface SaidInFile {
+  readonly texts: readonly string[];
+  /** `FILE:LINE`. */
+  readonly source: string;
+}
+
+/** Where option values come from: flags before the environment, that before the file. */
 export interface Sources {
   readonly flags: Flags;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** By flag; absent where there is no file. */
+  readonly file?: { readonly said: ReadonlyMap<string, SaidInFile> } | undefined;
+}
+
+/** Who said an option's value: `--port`, `OLLANA_PORT`, `FILE:LINE`; undefined: nobody, so it is the default. */
+export function saidBy(option: Option, sources: Sources): string | undefined {
+  return allSaid(option, sources).at(-1)?.source;
 }
 
 /** The option's value as the user gave it, or undefined. Throws OLLANA_BAD_OPTION. */
@@ -26,7 +40,7 @@ export function pickGiven<T>(option: Option<T>, sources: Sources): T | undefined
   return said && readValue(option, said);
 }
 
-/** The option's value: flag, else variable, else default. Throws OLLANA_BAD_OPTION. */
+/** The option's value: flag, else variable, else file, else default. Throws OLLANA_BAD_OPTION. */
 export function pick<T>(option: Option<T> & { readonly fallback?: string }, sources: Sources): T {
   const given = pickGiven(option, sources);
   if (given !== undefined) return given;
@@ -68,7 +82,7 @@ export function quote(text: string): string {
   return `"${plain.length > 80 ? `${plain.slice(0, 77)}...` : plain}"`;
 }
 
-function allSaid(option: Option, { flags, env }: Sources): Said[] {
+function allSaid(option: Option, { flags, env, file }: Sources): Said[] {
   const flag = flags[option.flag];
   if (flag !== undefined) {
     const texts = typeof flag === 'object' ? flag : [String(flag)];
@@ -76,5 +90,7 @@ function allSaid(option: Option, { flags, env }: Sources): Said[] {
   }
   const variable = env[option.env];
   // Set but empty is how environment files and compose files say "not set".
-  return variable === undefined || variable.trim() === '' ? [] : [{ text: variable, source: option.env }];
+  if (variable !== undefined && variable.trim() !== '') return [{ text: variable, source: option.env }];
+  const inFile = file?.said.get(option.flag);
+  return (inFile?.texts ?? []).map((text) => ({ text, source: inFile?.source ?? '' }));
 }

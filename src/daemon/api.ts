@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 import type { CommonConfig } from '../config.ts';
 import { AddedServers, addedFile } from '../discovery/added-servers.ts';
 import type { OnNotice } from '../discovery/notice.ts';
@@ -9,7 +9,10 @@ import type { Fleet } from '../fleet/fleet.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import type { PathAgent } from '../security/path-agent.ts';
 import { Jobs } from './jobs.ts';
+import { followServers } from './live-servers.ts';
 import { nodesPaths } from './nodes-paths.ts';
+import type { Reloader } from './reload.ts';
+import { reloadPath } from './reload-path.ts';
 import { isSameDevice } from './same-device.ts';
 import { serverPaths } from './server-paths.ts';
 import type { StatusReport } from './status.ts';
@@ -28,25 +31,33 @@ export interface ApiOptions {
   readonly onNotice: OnNotice;
   /** Where this machine's apps reach the daemon; asked when it listens. */
   readonly url: () => string;
+  /** Changes `config` while it runs; absent: nobody does. */
+  readonly reloader?: Reloader | undefined;
 }
 
 /** What programs can tell and ask a running daemon about its servers, over HTTP, and the servers that come that way. */
 export class Api implements AsyncDisposable {
   readonly #added: AddedServers;
   readonly #jobs: Jobs;
+  readonly #unfollow: Cancel;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
 
   /** Throws OLLANA_BAD_OPTION for a configured server that is not understood. */
   constructor(options: ApiOptions) {
     const { config, clock, fleet, status, seek, onNotice } = options;
     const { mode, connectTimeoutMs } = config;
+    const fixed = fixedUrls(config);
     this.#added = new AddedServers({
       file: addedFile(config.dataDir, mode),
-      fixed: fixedUrls(config),
+      fixed,
       clock,
       onSighting: fleet.sight,
       onNotice,
     });
+    const { reloader } = options;
+    const always = mode === 'server' ? [config.ollama] : [];
+    const follows = { fixed, always, added: this.#added, onSighting: fleet.sight };
+    this.#unfollow = reloader ? followServers({ reloader, ...follows }) : () => {};
     const registrations = options.acceptsRegistrations
       ? new Registrations({
           clock,
@@ -61,6 +72,7 @@ export class Api implements AsyncDisposable {
       serverPaths({ config, clock, fleet, added: this.#added, status, seek }),
       nodesPaths({ mode, clock, fleet, status, registrations }),
       (exchange) => this.#jobs.answers(exchange),
+      reloadPath(clock, reloader),
     ];
   }
 
@@ -80,12 +92,13 @@ export class Api implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#unfollow();
     return this.#added[Symbol.asyncDispose]();
   }
 }
 
 /** What the configuration claims as static for good, in either mode. */
-function fixedUrls({ mode, servers, ollama }: ApiOptions['config']): ReadonlySet<string> {
+function fixedUrls({ mode, servers, ollama }: ApiOptions['config']): Set<string> {
   return new Set([
     ...servers.map((server) => parseServer(server).url),
     ...(mode === 'server' ? [ollama] : []),

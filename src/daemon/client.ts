@@ -13,7 +13,9 @@ import type { Daemon } from './daemon.ts';
 import { ownEntry } from './entries.ts';
 import { explainClient } from './explain.ts';
 import { refuseCloud, unreadable } from './peer-admission.ts';
+import type { Reloader } from './reload.ts';
 import { sourcesOf } from './sources.ts';
+import { TakenPort } from './taken-port.ts';
 
 /**
  * What does not run a model waits one round of discovery for a server, ms, and no longer: somebody sits in front
@@ -28,7 +30,7 @@ const HOLD_OTHER_MS = 2000;
 export async function startClient(
   config: ClientConfig,
   log: Log,
-  { clock = systemClock }: { readonly clock?: Clock } = {},
+  { clock = systemClock, reloader }: { readonly clock?: Clock; readonly reloader?: Reloader } = {},
 ): Promise<Daemon> {
   const home = new Home(clock);
   const sources: DiscoverySource[] = [];
@@ -37,7 +39,8 @@ export async function startClient(
     log,
     clock,
     exposure: { manage: false, howToManage: 'call it on that machine, whose ollana is in client mode' },
-    holdMs: { inference: config.holdMs, other: Math.min(config.holdMs, HOLD_OTHER_MS) },
+    holdMs: liveHold(config),
+    reloader,
     admit: ({ fromHere }, asked) => {
       if (fromHere) return;
       refuseCloud(asked);
@@ -81,9 +84,13 @@ export async function startClient(
   });
   const onSighting = core.fleet.sight;
   const onNotice = core.emit;
-  const daemon = core.daemon(sources);
+  const [face] = core.face.servers;
+  const taken = config.takePort && face ? new TakenPort({ face, clock, log }) : undefined;
+  const ends: AsyncDisposable[] = taken ? [taken] : [];
+  const daemon = core.daemon(ends);
   try {
     sources.push(...sourcesOf({ config, clock, onSighting, onNotice }));
+    ends.push(...sources);
     for (const source of sources) await source.start();
   } catch (error) {
     await daemon.stop();
@@ -96,6 +103,19 @@ export async function startClient(
     const message = 'servers of other machines cannot register: this ollana listens on loopback only';
     log.warn(`${message}; --host 0.0.0.0 opens it to the network`, { host: config.host });
   }
+  await taken?.start();
   log.info('ollana is ready', { mode: 'client', url: daemon.url });
   return daemon;
+}
+
+/** How long requests wait, as configured at the moment, ms. */
+function liveHold(config: ClientConfig) {
+  return {
+    get inference() {
+      return config.holdMs;
+    },
+    get other() {
+      return Math.min(config.holdMs, HOLD_OTHER_MS);
+    },
+  };
 }

@@ -11,6 +11,8 @@ import type { Feed } from '../server/feed.ts';
 import type { Choosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
 import type { SlotsOf } from './desks.ts';
+import type { Face } from './listen.ts';
+import type { Reloader } from './reload.ts';
 import type { Liberties, PeerRules, RuleParts, Rules } from './ways.ts';
 
 /** What the two modes make differently. */
@@ -37,6 +39,8 @@ export interface CoreOptions {
   readonly feed?: Feed;
   /** Asks the network for servers at once. */
   readonly seek: () => void;
+  /** Changes `config` while it runs; absent: nobody does. */
+  readonly reloader?: Reloader | undefined;
   /** Servers may post themselves; absent: they may not. */
   readonly acceptsRegistrations?: boolean | undefined;
   /** Throws when a request may not have the model it names. */
@@ -48,6 +52,7 @@ export interface Core {
   readonly deviceId: string;
   readonly fleet: Fleet;
   readonly port: number;
+  readonly face: Face;
   readonly choosing: Choosing;
   /** Tells whoever observes the daemon. */
   readonly emit: (event: ObservedEvent) => void;

@@ -95,7 +95,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const { holdMs, seek, onManaged, exposure } = options;
   const manages = (exchange: Exchange) =>
     exposure.manage || (peers !== undefined && gate.deviceOf(exchange)?.rights.includes('manage') === true);
-  const keys = keyGate({ config, clock, log });
+  const keys = keyGate({ config, clock, log, reloader: options.reloader });
   const admit: CoreOptions['admit'] = (exchange, asked) => {
     keys.judge(exchange, asked);
     return options.admit(exchange, asked);
@@ -146,6 +146,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     acceptsRegistrations: options.acceptsRegistrations === true,
     onNotice: emit,
     url: () => url,
+    reloader: options.reloader,
   });
   const own = ownPaths({
     mode: config.mode,
@@ -172,7 +173,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const front: Front = new Front({
     clock,
-    guard: { own: ownNames(clock, [config.name]), origins: config.origins },
+    guard: { own: ownNames(clock, [config.name]), origins: () => config.origins },
     keys,
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposureOf: (exchange) => ({ ...exposure, manage: manages(exchange) }),
@@ -240,7 +241,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       },
     };
   };
-  return { deviceId, fleet, port: face.port, choosing, emit, fresh, daemon };
+  return { deviceId, fleet, port: face.port, face, choosing, emit, fresh, daemon };
 }
 
 /** How often a drain looks whether the last request has ended, ms. */

@@ -5,27 +5,37 @@ import type { Log } from '../observe/log.ts';
 import { KeyGate } from '../proxy/key-gate.ts';
 import { isCommandKey, makeCommandKeyOnce } from '../security/command-key.ts';
 import { KeyRing } from '../security/key-ring.ts';
+import type { Reloader } from './reload.ts';
 
 export interface KeyGateParts {
   readonly config: Pick<CommonConfig, 'dataDir' | 'requireKey'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Says when `config` has changed; absent: never. */
+  readonly reloader?: Pick<Reloader, 'onChange'> | undefined;
 }
 
 /** The keys of a data directory before the requests of a daemon. Never throws: what cannot be read or kept is told. */
-export function keyGate({ config, clock, log }: KeyGateParts): KeyGate {
-  const { dataDir, requireKey: required = false } = config;
+export function keyGate({ config, clock, log, reloader }: KeyGateParts): KeyGate {
+  const { dataDir } = config;
   const ring = new KeyRing({
     dataDir,
     onTrouble: (file, reason) =>
       log.error('the API keys cannot be read, those read last count: correct the file', { file, reason }),
   });
-  if (required && ring.keys.length === 0)
-    log.warn('an API key is required and none exists: `ollana key add NAME` makes one, without a restart');
-  if (required) makeCommandKey(dataDir, log);
+  const prepare = () => {
+    if (!config.requireKey) return;
+    if (ring.keys.length === 0)
+      log.warn('an API key is required and none exists: `ollana key add NAME` makes one, without a restart');
+    makeCommandKey(dataDir, log);
+  };
+  prepare();
+  reloader?.onChange((now, before) => {
+    if (now.requireKey !== before.requireKey) prepare();
+  });
   return new KeyGate({
     clock,
-    required,
+    required: () => config.requireKey === true,
     find: (shown) => ring.find(shown),
     isCommandKey: (shown) => isCommandKey(dataDir, shown),
   });

@@ -9,7 +9,7 @@ import { judgeRegistry } from '../server/registry-rules.ts';
 export interface PeerAdmissionOptions {
   readonly disk: Pick<ModelDisk, 'freeBytes'>;
   /** Registries beside Ollama's own that peers may name. */
-  readonly registries: ReadonlySet<string>;
+  readonly registries: () => ReadonlySet<string>;
 }
 
 /** Routes by which a peer that may manage models can fill the disk. */
@@ -30,7 +30,7 @@ export function peerAdmission({
     if (fromHere) return;
     if (unread && (route.class === 'inference' || MOVING.has(route.path))) throw unreadable();
     refuseCloud({ model, source });
-    const wrong = judgeRegistry({ path: pathOf(target), model, source }, registries);
+    const wrong = judgeRegistry({ path: pathOf(target), model, source }, registries());
     if (wrong !== undefined) throw new OllanaError('OLLANA_NOT_ALLOWED', wrong, { status: 403 });
     if (method !== 'POST' || !FILLING.has(route.path)) return;
     const size = route.path === '/api/blobs/' ? Number(request.headers['content-length'] ?? 0) : 0;

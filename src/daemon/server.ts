@@ -18,6 +18,7 @@ import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
 import { peerAdmission } from './peer-admission.ts';
 import { Registrar } from './register.ts';
+import type { Reloader } from './reload.ts';
 import { selfPortrait } from './self-portrait.ts';
 import { localRules, peerRules } from './server-rules.ts';
 import { sourcesOf } from './sources.ts';
@@ -34,11 +35,11 @@ const HOLD_MS = { inference: 0, other: 0 };
 export async function startServer(
   config: ServerConfig,
   log: Log,
-  { clock = systemClock }: { readonly clock?: Clock } = {},
+  { clock = systemClock, reloader }: { readonly clock?: Clock; readonly reloader?: Reloader } = {},
 ): Promise<Daemon> {
   const { ollama } = config;
   const isAway = ({ url }: ServerFacts) => url !== ollama;
-  const manage = config.allow.has('manage');
+  const manage = () => config.allow.has('manage');
   const memory = new FreeMemory(clock);
   const feed = new Feed({ clock });
   const others: DiscoverySource[] = [];
@@ -48,8 +49,11 @@ export async function startServer(
     config,
     log,
     clock,
+    reloader,
     exposure: {
-      manage,
+      get manage() {
+        return manage();
+      },
       howToManage:
         'its owner can allow it with `ollana serve --allow manage`, or for one paired device with `ollana device allow ID --manage`',
     },
@@ -68,11 +72,11 @@ export async function startServer(
       route.path === '/api/version'
         ? toldHeaders({ allowsManage: fromHere || manages, freeMemoryBytes: memory.bytes() })
         : [],
-    admit: peerAdmission({ disk, registries: new Set(config.allowRegistry) }),
+    admit: peerAdmission({ disk, registries: () => new Set(config.allowRegistry) }),
   });
   const { fleet, deviceId, port } = core;
   const own = onlyAt(fleet, ollama);
-  tellFeed({
+  const tell = tellFeed({
     feed,
     fleet: own,
     deviceId,
@@ -80,6 +84,7 @@ export async function startServer(
     allowsManage: manage,
     memory,
   });
+  reloader?.onChange(tell);
   const onNotice = core.emit;
   const beacon = new BeaconServer({
     port: config.discoveryPort,

@@ -69,7 +69,7 @@ export function makeWay(parts: WayParts, router: Router, rules: Rules): Way {
         refresh(id);
       },
     }),
-    aggregator: new Aggregator({ router, agent, clock, holdMs: holdMs.other, explain }),
+    aggregator: new Aggregator({ router, agent, clock, holdMs: () => holdMs.other, explain }),
   };
 }
 

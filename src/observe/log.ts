@@ -12,8 +12,16 @@ export interface Log {
   flush(): void;
 }
 
+/** From which level on lines are written. */
+export type Level = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** A log that can be made to tell more or less while it is written. */
+export interface AdjustableLog extends Log {
+  setLevel(level: Level): void;
+}
+
 export interface LogOptions {
-  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly level: Level;
   /** Lines go here instead of stderr; made with mode 0600, appended to. */
   readonly file?: string;
   /** One aligned line for people instead of JSON. */
@@ -21,7 +29,7 @@ export interface LogOptions {
 }
 
 /** Opens a log: JSON lines for journald and files, or lines for a terminal. Throws when the file cannot be opened. */
-export function createLog({ level, file, pretty }: LogOptions): Log {
+export function createLog({ level, file, pretty }: LogOptions): AdjustableLog {
   const sink = destination(
     file === undefined ? { fd: 2, sync: true } : { dest: file, sync: true, mode: 0o600, append: true },
   );
@@ -41,6 +49,9 @@ export function createLog({ level, file, pretty }: LogOptions): Log {
     warn: (message, fields = {}) => logger.warn(fields, message),
     error: (message, fields = {}) => logger.error(fields, message),
     flush: () => sink.flushSync(),
+    setLevel: (next) => {
+      logger.level = next;
+    },
   };
 }
 

@@ -15,7 +15,7 @@ export interface AggregateOptions {
   readonly agent: PathAgent;
   readonly clock: Clock;
   /** How long a list waits for a first server, ms. */
-  readonly holdMs: number;
+  readonly holdMs: () => number;
   /** Says why there is no server, and what to do. */
   readonly explain: () => string;
 }
@@ -72,7 +72,7 @@ export class Aggregator {
   async #found(): Promise<Pool> {
     const { router, clock, holdMs } = this.#options;
     const over = new AbortController();
-    const stop = clock.after(holdMs, () => over.abort());
+    const stop = clock.after(holdMs(), () => over.abort());
     try {
       for (;;) {
         const servers = this.#servers();

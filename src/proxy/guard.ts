@@ -9,8 +9,8 @@ import type { Exchange } from './exchange.ts';
 export interface GuardOptions {
   /** Read for each request: addresses come and go. */
   readonly own: () => OwnNames;
-  /** The user's extra origins. */
-  readonly origins: readonly string[];
+  /** The user's extra origins; read for each request, too. */
+  readonly origins: () => readonly string[];
 }
 
 /**
@@ -19,7 +19,8 @@ export interface GuardOptions {
  * on; otherwise it has been answered: 403 without a body, or 204 to a preflight. Who asks whether he may use this
  * server is told no with 401: clients of ollana 0.5 and 0.6 end themselves on any other refusal.
  */
-export function passGuard({ own, origins }: GuardOptions, exchange: Exchange): boolean {
+export function passGuard(guard: GuardOptions, exchange: Exchange): boolean {
+  const origins = guard.origins();
   const { request, response } = exchange;
   const { origin, host = '' } = request.headers;
   const verdict = judgeOrigin(origin, host, origins);
@@ -37,7 +38,7 @@ export function passGuard({ own, origins }: GuardOptions, exchange: Exchange): b
       return false;
     }
   }
-  if (!isAllowedHost(host, own())) return refuse(exchange, `Host ${host} does not name this machine`);
+  if (!isAllowedHost(host, guard.own())) return refuse(exchange, `Host ${host} does not name this machine`);
   // Asked by an address, Ollama has its router answer: 405, or 404 where there is no such path.
   if (exchange.method === 'OPTIONS' && !isAddress(host)) {
     response.writeHead(204);

@@ -13,8 +13,8 @@ export interface KeyGateOptions {
   readonly clock: Clock;
   /** The key that is shown, if it is one of this installation's. */
   readonly find: (shown: string) => ApiKey | undefined;
-  /** Requests without one of these keys are refused. */
-  readonly required: boolean;
+  /** Whether requests without one of these keys are refused; asked for each. */
+  readonly required: () => boolean;
   /** Whether this is what this installation's own commands show; that counts from this machine only. */
   readonly isCommandKey: (shown: string) => boolean;
 }
@@ -57,7 +57,7 @@ export class KeyGate {
       });
     const ours = new Set(likely.filter((text) => find(text) !== undefined || isCommandKey(text)));
     if (ours.size > 0) dropHeaders(exchange.request, ours);
-    if (required && !exchange.key && !exchange.isOwnCommand && !isOpen(exchange)) {
+    if (required() && !exchange.key && !exchange.isOwnCommand && !isOpen(exchange)) {
       exchange.extraHeaders.push('WWW-Authenticate', 'Bearer');
       throw new OllanaError(
         'OLLANA_NO_KEY',

@@ -1,4 +1,3 @@
-import type { Cancel } from '../clock.ts';
 import type { ServerEvent } from '../fleet/knowledge.ts';
 import { isReached } from '../fleet/verdict-rules.ts';
 import type { FleetView } from '../fleet/view.ts';
@@ -11,15 +10,16 @@ export interface TellFeedOptions {
   readonly fleet: FleetView;
   readonly deviceId: string;
   readonly name: string;
-  readonly allowsManage: boolean;
+  /** Asked each time: its owner may change it. */
+  readonly allowsManage: () => boolean;
   readonly memory: FreeMemory;
 }
 
 /** Free memory always moves a little; smaller steps than this are not worth telling, bytes. */
 const MEMORY_STEP = 64 * 1024 * 1024;
 
-/** Tells the feed what is known of this machine's Ollama whenever that changes, until cancelled. */
-export function tellFeed(options: TellFeedOptions): Cancel {
+/** Tells the feed what is known of this machine's Ollama whenever that changes; returns what tells it at once. */
+export function tellFeed(options: TellFeedOptions): () => void {
   const { feed, fleet, deviceId, name, allowsManage, memory } = options;
   let tags: unknown;
   let ps: unknown;
@@ -33,7 +33,7 @@ export function tellFeed(options: TellFeedOptions): Cancel {
       // One that broke off a stream answers all the same; its clients judge that stream for themselves.
       ollama: isReached(own.verdict) ? 'up' : 'away',
       // What one device may do beyond the others it is told in answer to its own questions.
-      ...(allowsManage && { allowsManage }),
+      ...(allowsManage() && { allowsManage: true }),
       ...(free !== undefined && { freeMemoryBytes: Math.floor(free / MEMORY_STEP) * MEMORY_STEP }),
       ...(own.version !== undefined && { version: own.version }),
     };
@@ -46,5 +46,6 @@ export function tellFeed(options: TellFeedOptions): Cancel {
   };
   memory.onRead = tell;
   tell();
-  return fleet.onChange(tell);
+  fleet.onChange(tell);
+  return tell;
 }

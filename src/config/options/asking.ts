@@ -1,6 +1,10 @@
 import { MODEL_COMMANDS, option } from '../option.ts';
 import { parseRate } from '../rate.ts';
-import { parseCount, parseSwitch } from '../values.ts';
+import { parseChoice, parseCount, parseSwitch } from '../values.ts';
+
+/** Shells that `ollana env` writes for. */
+export const SHELLS = ['bash', 'zsh', 'fish', 'powershell', 'cmd'] as const;
+export type ShellName = (typeof SHELLS)[number];
 
 /** Which servers there are, the running daemon knows: any text may be the name of one. */
 function parseServerChoice(text: string): string {
@@ -23,7 +27,18 @@ export const ASKING_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'print JSON instead of a table',
-    commands: ['status', 'models', 'discover', 'key', 'device'],
+    commands: ['status', 'models', 'discover', 'key', 'device', 'config', 'reload'],
+  }),
+  shell: option({
+    flag: 'shell',
+    env: 'OLLANA_SHELL',
+    kind: 'value',
+    hint: 'NAME',
+    choices: SHELLS,
+    parse: parseChoice(SHELLS),
+    fallbackHelp: 'yours, by SHELL; on Windows powershell',
+    help: 'for which shell: bash (and all like it), zsh, fish, powershell or cmd',
+    commands: ['env'],
   }),
   on: option({
     flag: 'on',

@@ -2,6 +2,7 @@ import { option } from '../option.ts';
 import { checkSubstitute } from '../substitute.ts';
 import { asTyped, parseChoice, parseCount, parseDuration, parseSwitch } from '../values.ts';
 
+const POLICIES = ['fastest', 'race', 'least-busy', 'first', 'random'] as const;
 const CHOOSING = ['client', 'demo'] as const;
 
 /** How a client chooses a server, what it may change in a request, and how many requests a server runs. */
@@ -11,7 +12,8 @@ export const CHOOSING_OPTIONS = Object.freeze({
     env: 'OLLANA_POLICY',
     kind: 'value',
     hint: 'NAME',
-    parse: parseChoice(['fastest', 'race', 'least-busy', 'first', 'random']),
+    choices: POLICIES,
+    parse: parseChoice(POLICIES),
     fallback: 'fastest',
     help: 'which server gets a request: where it finishes first (fastest), several at once and the first token wins (race), the one with fewest requests (least-busy), the first that was found (first), any (random)',
     commands: CHOOSING,

@@ -31,6 +31,15 @@ export const FACE_OPTIONS = Object.freeze({
     help: 'TCP port to listen on; 0 takes any free one',
     commands: RUNNING,
   }),
+  takePort: option({
+    flag: 'take-port',
+    env: 'OLLANA_TAKE_PORT',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: "also serve on 127.0.0.1:11434 while no Ollama wants it, for apps that know no other port; this machine's Ollama is looked for on 11433 then (ollana port)",
+    commands: ['client'],
+  }),
   name: option({
     flag: 'name',
     env: 'OLLANA_NAME',
@@ -46,6 +55,7 @@ export const FACE_OPTIONS = Object.freeze({
     env: 'OLLANA_ALLOW',
     kind: 'list',
     hint: 'manage',
+    choices: ['manage'],
     parse: parseChoice(['manage']),
     fallbackHelp: 'inference and reading only',
     help: 'let peers pull, push, create, copy and delete models',

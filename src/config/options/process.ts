@@ -1,5 +1,7 @@
-import { DAEMONS, MODEL_COMMANDS, option, RUNNING, SERVER_COMMANDS } from '../option.ts';
+import { DAEMONS, LOOKING, option, RUNNING } from '../option.ts';
 import { parseChoice, parsePath, parseSwitch } from '../values.ts';
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /** The running process: its files, its log, the background. */
 export const PROCESS_OPTIONS = Object.freeze({
@@ -11,23 +13,25 @@ export const PROCESS_OPTIONS = Object.freeze({
     parse: parsePath,
     fallbackHelp: "the platform's place for application data",
     help: 'where ollana keeps its files, and finds a running ollana',
-    commands: [
-      ...RUNNING,
-      'status',
-      ...MODEL_COMMANDS,
-      'models',
-      ...SERVER_COMMANDS,
-      'key',
-      'device',
-      'discover',
-    ],
+    commands: [...RUNNING, ...LOOKING],
+  }),
+  config: option({
+    flag: 'config',
+    env: 'OLLANA_CONFIG',
+    kind: 'value',
+    hint: 'FILE',
+    parse: parsePath,
+    fallbackHelp: "config.toml in the platform's place for settings: `ollana config path`",
+    help: 'the file of settings; its keys are these options without the dashes',
+    commands: [...DAEMONS, ...LOOKING, 'config'],
   }),
   logLevel: option({
     flag: 'log-level',
     env: 'OLLANA_LOG_LEVEL',
     kind: 'value',
     hint: 'LEVEL',
-    parse: parseChoice(['debug', 'info', 'warn', 'error', 'silent']),
+    choices: LOG_LEVELS,
+    parse: parseChoice(LOG_LEVELS),
     fallback: 'info',
     help: 'debug, info, warn, error or silent',
     commands: RUNNING,
