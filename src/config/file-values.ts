@@ -33,27 +33,31 @@ export function readConfigText(
 ): ConfigFile {
   const { entries, mistakes: broken } = readToml(text);
   const said = new Map<string, SaidInFile>();
-  const mistakes = broken.map(({ line, what }) => `${path}:${line}: no TOML: ${what}; correct this line`);
+  const mistakes = broken.map(({ line, what }) => ({
+    line,
+    text: `${path}:${line}: no TOML: ${what}; correct this line`,
+  }));
   for (const { key, value, line } of entries) {
     const source = `${path}:${line}`;
     const option = FILE_OPTIONS.find(({ flag }) => flag === key);
     if (!option) {
-      mistakes.push(`${source}: ${unknown(key, value)}`);
+      mistakes.push({ line, text: `${source}: ${unknown(key, value)}` });
       continue;
     }
     const texts = textsOf(option, value);
     const wrong = texts === undefined ? wrongType(option, value) : undefined;
-    if (wrong !== undefined) mistakes.push(`${source}: ${wrong}`);
+    if (wrong !== undefined) mistakes.push({ line, text: `${source}: ${wrong}` });
     const placed = (texts ?? []).map((one) => (option.parse === parsePath ? place(one, path, here) : one));
     try {
       for (const one of placed) readValue(option, { text: one, source });
     } catch (error) {
-      mistakes.push((error as Error).message);
+      mistakes.push({ line, text: (error as Error).message });
       continue;
     }
     if (wrong === undefined) said.set(option.flag, { texts: placed, source });
   }
-  return { path, said, mistakes };
+  mistakes.sort((a, b) => a.line - b.line);
+  return { path, said, mistakes: mistakes.map((one) => one.text) };
 }
 
 /** The texts that a value means, each to be read by the option's parser; undefined for a value of a wrong type. Pure. */

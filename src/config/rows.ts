@@ -33,7 +33,7 @@ export function configRows(told: Told): readonly ConfigRow[] {
     const row = (mode: ConfigRow['mode'], config: Values): ConfigRow => ({
       option: option.flag,
       mode,
-      value: plain(config[key]),
+      value: plain(config[key]) ?? (option.kind === 'switch' && option.fallback === 'false' ? false : null),
       // Every time is a whole number of milliseconds, and its name says so.
       unit: key.endsWith('Ms') ? 'ms' : null,
       source: sourceOf(option, told, config[key]),

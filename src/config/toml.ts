@@ -52,7 +52,7 @@ export function readToml(text: string): {
 
 function statements(text: string): { readonly line: number; readonly source: string }[] {
   const found: { line: number; source: string }[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     const last = found.at(-1);
     if (last && !STATEMENT.test(line)) last.source += `\n${line}`;
     else found.push({ line: index + 1, source: line });
