@@ -33,7 +33,7 @@ export function configRows(told: Told): readonly ConfigRow[] {
     const row = (mode: ConfigRow['mode'], config: Values): ConfigRow => ({
       option: option.flag,
       mode,
-      value: plain(config[key]) ?? (option.kind === 'switch' && option.fallback === 'false' ? false : null),
+      value: shown(option, config[key]),
       // Every time is a whole number of milliseconds, and its name says so.
       unit: key.endsWith('Ms') ? 'ms' : null,
       source: sourceOf(option, told, config[key]),
@@ -58,8 +58,12 @@ function sourceOf(option: Option, told: Told, value: unknown): string {
   return said ?? 'default';
 }
 
-/** A value of a configuration as JSON has it. Pure. */
-export function plain(value: unknown): ConfigRow['value'] {
+/** The value of an option in a configuration as JSON has it; a switch that is left out where it is off, is off. Pure. */
+export function shown({ kind, fallback }: Option, value: unknown): ConfigRow['value'] {
+  return value === undefined && kind === 'switch' && fallback === 'false' ? false : plain(value);
+}
+
+function plain(value: unknown): ConfigRow['value'] {
   if (value === undefined) return null;
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
   if (value instanceof Set || Array.isArray(value)) return [...value].map(String);

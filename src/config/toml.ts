@@ -29,10 +29,16 @@ export function readToml(text: string): {
   const plain = text.replace(/^\uFEFF/, '');
   const found = new Map<string, TomlEntry>();
   const mistakes: TomlMistake[] = [];
+  /** Keys of statements that cannot be read by themselves. */
+  const begun = new Map<string, number>();
   // The parser tells no lines of what it could read, and one mistake at a time: so it gets a statement at a time.
   for (const { line, source } of statements(plain)) {
     const read = tryParse(source);
-    if ('what' in read) mistakes.push({ line: line + read.line - 1, what: read.what });
+    if ('what' in read) {
+      mistakes.push({ line: line + read.line - 1, what: read.what });
+      const [, key] = /^\s*["']?([\w-]+)/.exec(source) ?? [];
+      if (key !== undefined && !begun.has(key)) begun.set(key, line);
+    }
     for (const [key, value] of 'table' in read ? Object.entries(read.table) : []) {
       const before = found.get(key);
       if (before) mistakes.push({ line, what: `${key} is set in line ${before.line} already` });
@@ -45,7 +51,11 @@ export function readToml(text: string): {
     return { entries: [...found.values()], mistakes: mistakes.length > 0 ? mistakes : [whole] };
   const entries = Object.entries(whole.table);
   return {
-    entries: entries.map(([key, value]) => ({ key, value, line: found.get(key)?.line ?? 1 })),
+    entries: entries.map(([key, value]) => ({
+      key,
+      value,
+      line: found.get(key)?.line ?? begun.get(key) ?? 1,
+    })),
     mistakes: [],
   };
 }

@@ -1,7 +1,7 @@
 import type { Cancel } from '../clock.ts';
 import type { Option } from '../config/option.ts';
 import { OPTIONS } from '../config/options.ts';
-import { plain } from '../config/rows.ts';
+import { type ConfigRow, shown } from '../config/rows.ts';
 import type { ClientConfig, ServerConfig } from '../config.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
@@ -22,8 +22,8 @@ export interface Reading<C extends Config = Config> {
 export interface Change {
   readonly option: string;
   readonly unit: 'ms' | null;
-  readonly from: ReturnType<typeof plain>;
-  readonly to: ReturnType<typeof plain>;
+  readonly from: ConfigRow['value'];
+  readonly to: ConfigRow['value'];
 }
 
 /** What came of reading the configuration again. */
@@ -120,9 +120,9 @@ export class Reloader<C extends Config = Config> {
 function differences(from: Config, to: Config): readonly (Change & { readonly key: string })[] {
   const before = { ...from } as unknown as Values;
   const after = { ...to } as unknown as Values;
-  return Object.entries<Option>(OPTIONS).flatMap(([key, { flag }]) => {
-    const change = { from: plain(before[key]), to: plain(after[key]) };
+  return Object.entries<Option>(OPTIONS).flatMap(([key, option]) => {
+    const change = { from: shown(option, before[key]), to: shown(option, after[key]) };
     const isSame = JSON.stringify(change.from) === JSON.stringify(change.to);
-    return isSame ? [] : [{ key, option: flag, unit: key.endsWith('Ms') ? 'ms' : null, ...change }];
+    return isSame ? [] : [{ key, option: option.flag, unit: key.endsWith('Ms') ? 'ms' : null, ...change }];
   });
 }
