@@ -74,6 +74,10 @@ it('every command is in every script, with every option of it', () => {
     }
 });
 
+it('a quote in a help text ends none of the zsh texts', () => {
+  expect(zshScript(TABLE)).toContain("this machine'\\''s own Ollama");
+});
+
 it('is printed by the command, and refused for other shells', { timeout: 60_000 }, async () => {
   expect((await cli(['completion', 'bash'])).stdout).toBe(bashScript(TABLE));
   expect(await cli(['completion', 'bsh'])).toMatchObject({

@@ -109,7 +109,7 @@ ${commands
     ({ command, words, flags }) => `    ${command})
       _arguments -S \\
 ${flagsOf(flags)} \\
-        ${command === 'run' ? "'*::program: _normal'" : words.length > 0 ? `'1:action:(${words.join(' ')})'` : "'*: :_default'"} ;;`,
+        ${command === 'run' ? "'1:program:_command_names -e' '*::argument:_normal'" : words.length > 0 ? `'1:action:(${words.join(' ')})'` : "'*: :_default'"} ;;`,
   )
   .join('\n')}
   esac
@@ -193,5 +193,5 @@ ${[...listed].map(([flag, values]) => `    '${flag}' = ${list(values)}`).join('\
 }
 
 /** In single quotes and brackets, where colons separate. */
-const zshText = (text: string): string => text.replaceAll("'", "'\\''").replace(/[[\]:\\]/g, '\\$&');
+const zshText = (text: string): string => text.replace(/[[\]:\\]/g, '\\$&').replaceAll("'", "'\\''");
 const fishText = (text: string): string => text.replace(/[\\']/g, '\\$&');
