@@ -16,7 +16,7 @@ const FOR_TESTS = new Set([
 const RUNS = [
   { title: 'unit and loopback tests', exclude: ['test/lan/**', 'test/e2e/**'], parallel: true },
   { title: 'LAN tests, hosts in network namespaces', only: 'test/lan/', parallel: false },
-  { title: 'end to end with the real Ollama', only: 'test/e2e/', parallel: false },
+  { title: 'end to end with the real Ollama and a browser', only: 'test/e2e/', parallel: false },
 ];
 
 /** Two minutes of a fleet in trouble: once is enough, and `--loopback` is for a second Node on the same machine. */
