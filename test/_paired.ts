@@ -131,6 +131,7 @@ export async function startInterloper(
   host: string,
   port: number,
   at = 0,
+  address = '127.0.0.1',
 ): Promise<Interloper> {
   let heard = '';
   let met = 0;
@@ -164,7 +165,7 @@ export async function startInterloper(
     });
   });
   const listening = next(server, 'listening', 5000);
-  server.listen(at, '127.0.0.1');
+  server.listen(at, address);
   await listening;
   const { port: bound } = server.address() as AddressInfo;
   return {

@@ -16,7 +16,10 @@ import { freePort } from './_ports.ts';
 
 /** Starting the command line from its sources takes seconds on a busy machine. */
 const LIMIT_MS = 40_000;
-const HEARD = { interfaces: ['lo', 'eth0'], sources: ['UDP 11436', 'mDNS'], seconds: 3, trouble: [] };
+const HEARD = {
+  ...{ interfaces: ['lo', 'eth0'], sources: ['UDP 11436', 'mDNS'], seconds: 3, trouble: [] },
+  pairing: 'required',
+} as const;
 
 const server = (more: Partial<HeardServer> = {}): HeardServer => ({
   url: 'http://10.0.0.7:11435',
@@ -47,6 +50,16 @@ describe('the table', () => {
     expect(table).toContain('Listened for 3 s on lo, eth0 (UDP 11436, mDNS).\n');
     expect(table).toMatch(/^attic +10\.0\.0\.7:11435 +udp,mdns +eth0 +0\.4 ms ollana$/m);
     expect(table).toMatch(/\n\n1 usable server, 0 not used\.\n$/);
+  });
+
+  it('warns of servers elsewhere that nobody has proved to be, and of no others', () => {
+    const table = (...servers: HeardServer[]) =>
+      discoverTable(reportOf({ ...HEARD, pairing: 'open', servers }));
+    const warning =
+      /\n\nNot paired: ids are not verified, and whoever answers.*\n.*`ollana device pair` ends that\.\n$/;
+    expect(table(server())).toMatch(warning);
+    expect(table(server({ here: true }), server({ url: 'https://gpu.example' }))).not.toMatch(warning);
+    expect(table(rejected('http://10.0.0.8:80', 'x'))).not.toMatch(warning);
   });
 
   it('counts a server at two addresses once', () => {
@@ -170,6 +183,7 @@ describe('ollana discover', { timeout: LIMIT_MS }, () => {
       sources: [`UDP ${discoveryPort}`, file, '2 by --server'],
       trouble: [],
       usable: 2,
+      pairing: 'open',
     });
     expect(at(cluster.servers[0]?.url)).toEqual({
       url: cluster.servers[0]?.url,

@@ -47,7 +47,8 @@ export async function showCode({ dataDir, manage }: DeviceOrder): Promise<number
 
 function sayLine(line: PairingLine, url: string): number {
   if ('code' in line) {
-    const { code, leftMs, name, id } = line;
+    const { code, leftMs, name, id, before } = line;
+    if (before !== undefined) process.stderr.write(`ollana: not paired: ${plainText(before)}\n`);
     const seconds = Math.round(leftMs / 1000);
     say(`Code: ${code.slice(0, 3)} ${code.slice(3)}   (good for ${seconds} s, and for one try)`);
     say(`On the other machine: ollana device pair ${name}`);

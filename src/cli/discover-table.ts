@@ -14,6 +14,8 @@ export interface DiscoverReport {
   /** Servers that can be used; one that is heard at two addresses is one. */
   readonly usable: number;
   readonly servers: readonly HeardServer[];
+  /** `open`: nobody has to prove who it is to be used. */
+  readonly pairing: 'open' | 'required';
   readonly trouble: readonly string[];
 }
 
@@ -46,6 +48,7 @@ export function discoverTable(report: DiscoverReport): string {
     ...(trouble.length > 0 ? ['', 'In the way:', ...trouble.flatMap(indented)] : []),
     '',
     ...wrap(summary(report), COLUMNS),
+    ...unverified(report),
   ];
   return `${lines.map((line) => cutTo(line, COLUMNS).trimEnd()).join('\n')}\n`;
 }
@@ -98,6 +101,17 @@ function summary({ servers, usable }: DiscoverReport): string {
   }
   return 'No usable server: run `ollana serve` on a GPU machine, or name one with --server URL; `ollana discover --explain` says what a firewall must let pass.';
 }
+
+/** Of servers elsewhere that would be used, anybody can have answered. */
+function unverified({ servers, pairing }: DiscoverReport): string[] {
+  const isOpen = pairing === 'open' && servers.some(isUnproven);
+  const text =
+    'Not paired: ids are not verified, and whoever answers in the place of a server reads the prompts. `ollana device pair` ends that.';
+  return isOpen ? ['', ...wrap(text, COLUMNS)] : [];
+}
+
+const isUnproven = ({ state, here, url }: HeardServer): boolean =>
+  state === 'usable' && !here && !url.startsWith('https:');
 
 function what({ state, kind, code, here }: HeardServer): string {
   const isNobody = code === 'OLLANA_DIAL_FAILED' || code === 'OLLANA_UPSTREAM_SILENT' || state === 'asking';

@@ -84,6 +84,7 @@ export async function discover({
       seconds: listenMs / 1000,
       ...where,
       servers: around.servers(),
+      pairing: own.dialer.closed ? 'required' : 'open',
       trouble: around.troubles(),
     });
     process.stdout.write(json ? `${safeJson(report)}\n` : discoverTable(report));

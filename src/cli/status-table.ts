@@ -46,7 +46,7 @@ export function statusTable(report: StatusReport): string {
 function openDoor({ pairing }: StatusReport): string[] {
   if (pairing !== 'open') return [];
   const text =
-    'Not paired: everybody on the network is trusted, and nobody proves who it is. `ollana device pair` closes it to others.';
+    'Not paired: everybody on the network is trusted, and ids are not verified. `ollana device pair` closes it to others.';
   return ['', ...wrap(text, COLUMNS)];
 }
 

@@ -30,6 +30,7 @@ import { ownPaths } from './own-paths.ts';
 import { PairDoor } from './pair-door.ts';
 import { reportStatus } from './report.ts';
 import type { StatusReport } from './status.ts';
+import { tellUnverified } from './tell-unverified.ts';
 import { makeWay, wayChooser } from './ways.ts';
 
 /** Builds and starts the common parts. Rejects with the codes of `listen`; nothing stays then. */
@@ -46,6 +47,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clock,
     onTrouble: (message, reason) => log.error(message, { reason }),
   });
+  observation.events.listen(tellUnverified({ log, closed: () => trust.closed, ollama: config.ollama }));
   const dialer = new Dialer({ own: identity, trust, exempt: [config.ollama] });
   const transport = new Transport({ clock, connectTimeoutMs: config.connectTimeoutMs, dialer });
   const fleet = new Fleet({

@@ -32,10 +32,19 @@ export const PAIRING_MS = 120_000;
 /** Codes that are shown one after the other, each when the one before has been guessed at. */
 export const MAX_CODES = 3;
 const MAX_BODY_BYTES = 8 * 1024;
+/** A mistake and an attack look the same; who has typed the code rightly knows which it was. */
+const WRONG = 'If it was typed rightly somebody sits between the two machines and passes on what they say';
 
 /** One line of what a program of this machine is told. */
 export type PairingLine =
-  | { readonly code: string; readonly leftMs: number; readonly name: string; readonly id: string }
+  | {
+      readonly code: string;
+      readonly leftMs: number;
+      readonly name: string;
+      readonly id: string;
+      /** What became of the code before; absent for the first one. */
+      readonly before?: string;
+    }
   | { readonly paired: { readonly id: string; readonly name: string } }
   | { readonly over: string };
 
@@ -92,9 +101,16 @@ export class PairDoor {
     this.#tellCode(pairing);
   };
 
-  #tellCode({ response, code, until }: Pairing): void {
+  #tellCode({ response, code, until }: Pairing, before?: string): void {
     const { clock, name, deviceId } = this.#options;
-    tell(response, { code: code.digits, leftMs: Math.round(until - clock.now()), name, id: deviceId });
+    const leftMs = Math.round(until - clock.now());
+    tell(response, {
+      code: code.digits,
+      leftMs,
+      name,
+      id: deviceId,
+      ...(before !== undefined && { before }),
+    });
   }
 
   #end(line: PairingLine): void {
@@ -130,7 +146,7 @@ export class PairDoor {
       this.#next(pairing);
       throw new OllanaError(
         'OLLANA_NOT_PAIRED',
-        `wrong code; ${hostName} ${this.#pairing ? 'shows a new one' : 'shows no more of them'}`,
+        `wrong code; ${hostName} ${this.#pairing ? 'shows a new one' : 'shows no more of them'}. ${WRONG}`,
         {
           status: 403,
         },
@@ -159,7 +175,7 @@ export class PairDoor {
     }
     pairing.codes += 1;
     pairing.code = new ShownCode();
-    this.#tellCode(pairing);
+    this.#tellCode(pairing, `the code before was not used rightly: ${WRONG}`);
   }
 }
 
