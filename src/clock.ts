@@ -49,3 +49,8 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Resolves after `ms` milliseconds on the machine's own clock, and keeps a command alive until then. */
+export function sleepAwake(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { withFileLock } from '../config/file-lock.ts';
 import { ensurePrivateDir } from '../config/private-dir.ts';
 import { giveToDirOwner, readSmallFile, replaceFile } from '../config/private-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { DEVICE_ID } from './identity.ts';
 
-/** What a paired device may do: run models, read lists, change what is stored. */
+/** What other machines may do: run models, read lists, change what is stored. */
 export type Right = 'inference' | 'read' | 'manage';
 
 /** A device that the user has allowed. */
@@ -27,9 +28,16 @@ export const MAX_LIST_BYTES = 1024 * 1024;
 const RIGHTS: readonly Right[] = ['inference', 'read', 'manage'];
 const MAX_NAME = 64;
 
-/** What a device gets that is paired or allowed; `manage` adds the right to change what is stored. Pure. */
-export function rightsFor(manage: boolean): readonly Right[] {
-  return manage ? RIGHTS : ['inference', 'read'];
+/** What whoever is let in has, unless the owner says otherwise. */
+export const USUAL_RIGHTS: readonly Right[] = ['inference', 'read'];
+
+/**
+ * What a device gets that is paired or allowed; `manage` adds the right to change what is stored, `readOnly` leaves
+ * nothing but lists. Pure.
+ */
+export function rightsFor(manage: boolean, readOnly = false): readonly Right[] {
+  if (readOnly) return ['read'];
+  return manage ? RIGHTS : USUAL_RIGHTS;
 }
 
 /** The devices in the text of the file. Throws an Error saying what is wrong: half a list would let nobody in. Pure. */
@@ -81,11 +89,15 @@ export async function changeDevices(
   const path = join(dataDir, LIST_FILE);
   try {
     ensurePrivateDir(dataDir, 'name another with --data-dir DIR');
-    const devices = change(await loadDevices(dataDir));
-    if (devices.length > MAX_DEVICES) throw new Error(`there are ${MAX_DEVICES} devices already`);
-    await replaceFile(path, writeDevices(devices));
-    giveToDirOwner(path);
-    return devices;
+    return await withFileLock(path, async (isHeld) => {
+      const devices = change(await loadDevices(dataDir));
+      if (devices.length > MAX_DEVICES) throw new Error(`there are ${MAX_DEVICES} devices already`);
+      if (!(await isHeld()))
+        throw new Error('it took too long, and another command has changed it: try again');
+      await replaceFile(path, writeDevices(devices));
+      giveToDirOwner(path);
+      return devices;
+    });
   } catch (cause) {
     throw new OllanaError(
       'OLLANA_UNREADABLE_FILE',

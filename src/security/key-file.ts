@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { withFileLock } from '../config/file-lock.ts';
 import { ensurePrivateDir } from '../config/private-dir.ts';
 import { giveToDirOwner, readSmallFile, replaceFile } from '../config/private-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
@@ -37,13 +38,18 @@ export async function changeKeys(
   change: (keys: readonly ApiKey[]) => readonly ApiKey[],
 ): Promise<void> {
   const path = keysFile(dataDir);
-  const keys = change(await loadKeys(dataDir));
   try {
-    if (keys.length > MAX_KEYS) throw new Error(`there are ${MAX_KEYS} keys already: remove one`);
     ensurePrivateDir(dataDir, 'name another with --data-dir DIR');
-    await replaceFile(path, writeKeys(keys));
-    giveToDirOwner(path);
+    await withFileLock(path, async (isHeld) => {
+      const keys = change(await loadKeys(dataDir));
+      if (keys.length > MAX_KEYS) throw new Error(`there are ${MAX_KEYS} keys already: remove one`);
+      if (!(await isHeld()))
+        throw new Error('it took too long, and another command has changed it: try again');
+      await replaceFile(path, writeKeys(keys));
+      giveToDirOwner(path);
+    });
   } catch (cause) {
+    if (cause instanceof OllanaError && cause.code !== 'OLLANA_START_FAILED') throw cause;
     throw new OllanaError(
       'OLLANA_UNREADABLE_FILE',
       `cannot change ${path} (${reasonOf(cause)}); nothing was changed`,
