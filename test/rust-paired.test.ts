@@ -92,7 +92,12 @@ it('`discover` says the same', async () => {
   await using started = await start(3);
   const { rust, two } = started;
   await allow(two.clientDir, 'ab'.repeat(32));
-  using own = ownDialer(two.clientDir, 'http://127.0.0.1:1', systemClock);
+  using own = ownDialer({
+    dataDir: two.clientDir,
+    requirePairing: undefined,
+    exempt: 'http://127.0.0.1:1',
+    clock: systemClock,
+  });
   const limits = { clock: systemClock, connectTimeoutMs: 1000, signal: new AbortController().signal };
   const look = () => lookAt(rust.url, { ...limits, dialer: own.dialer, shownIds: () => 'cd'.repeat(32) });
   expect(await look()).toMatchObject({

@@ -56,7 +56,12 @@ export async function discover({
       'discovery is switched off and no server is named: leave out --no-udp or --no-mdns, or give --server URL',
     );
   const where = { interfaces: interfaceNames(config), sources };
-  const own = ownDialer(dataDir, config.ollama, systemClock);
+  const own = ownDialer({
+    dataDir,
+    requirePairing: config.requirePairing,
+    exempt: config.ollama,
+    clock: systemClock,
+  });
   const told = untilToldOrGone();
   const awake = stayAwake();
   let found = false;

@@ -7,8 +7,8 @@ import { OllanaError, reasonOf } from '../errors.ts';
 import { rustKeyAndCertificate } from './rust-identity.ts';
 import { type KeyAndCertificate, selfSigned } from './self-signed.ts';
 
-/** Key and certificate in one file: there is never one without the other. */
-const FILE = 'tls.pem';
+/** Key and certificate in one file of the data directory: there is never one without the other. */
+export const IDENTITY_FILE = 'tls.pem';
 
 /** What it is made out to; nobody checks it, since it is self-signed. */
 const NAME = 'ollana';
@@ -19,7 +19,7 @@ const NAME = 'ollana';
  * `OLLANA_UNREADABLE_FILE` when the directory cannot be used, or the file is somebody else's or holds something else.
  */
 export function loadCertificate(dataDir: string): KeyAndCertificate {
-  const path = join(dataDir, FILE);
+  const path = join(dataDir, IDENTITY_FILE);
   let text: string;
   try {
     ensurePrivateDir(dataDir, 'name another with --data-dir DIR');
