@@ -129,6 +129,7 @@ it('the report is for this machine alone', async () => {
     name: 'n',
     status: () => ({}) as StatusReport,
     models: () => ({ models: [] }),
+    pairedIdOf: () => undefined,
     rustIdFor: () => undefined,
   });
   let fromHere = true;

@@ -66,7 +66,7 @@ function guest(
     own,
     name: 'laptop',
     dataDir: two.clientDir,
-    manage: false,
+    rights: ['inference', 'read'],
     clock: systemClock,
     connectTimeoutMs: 2000,
     askCode,

@@ -7,6 +7,7 @@ import { pairWith } from '../daemon/pair-guest.ts';
 import { runningDaemons } from '../daemon/state-file.ts';
 import type { StatusReport } from '../daemon/status.ts';
 import { OllanaError } from '../errors.ts';
+import { rightsFor } from '../security/allow-list.ts';
 import { loadIdentity } from '../security/identity.ts';
 import { wordsOf } from '../security/words.ts';
 import { chosenServer } from './chosen-servers.ts';
@@ -22,7 +23,7 @@ const LONGEST_LINE = 4096;
  * Has the running daemon show a code, and waits until a device has been paired with it. Returns 0 then, and 1 when
  * nobody came or the code was guessed at too often. Throws OLLANA_NOT_RUNNING and OLLANA_DIAL_FAILED.
  */
-export async function showCode({ dataDir, manage }: DeviceOrder): Promise<number> {
+export async function showCode({ dataDir, manage, readOnly }: DeviceOrder): Promise<number> {
   // Where both run it is the server that others can reach.
   const daemon = runningDaemons(dataDir).at(-1);
   if (!daemon)
@@ -30,7 +31,11 @@ export async function showCode({ dataDir, manage }: DeviceOrder): Promise<number
       'OLLANA_NOT_RUNNING',
       `no running ollana found in ${dataDir}: start one with \`ollana serve\`, or give its --data-dir`,
     );
-  const answer = await sendToDaemon(daemon, { method: 'POST', path: PAIRING_PATH, body: { manage } });
+  const answer = await sendToDaemon(daemon, {
+    method: 'POST',
+    path: PAIRING_PATH,
+    body: { manage, readOnly },
+  });
   let rest = '';
   let code = EXIT.failed as number;
   for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
@@ -69,7 +74,7 @@ function sayLine(line: PairingLine, url: string): number {
  * Returns 0. Throws OLLANA_NOT_PAIRED, OLLANA_BAD_OPTION, OLLANA_NO_SERVER, OLLANA_DIAL_FAILED, OLLANA_UNREADABLE_FILE.
  */
 export async function pairDevice(order: DeviceOrder, target: string): Promise<number> {
-  const { dataDir, name, manage } = order;
+  const { dataDir, name, manage, readOnly } = order;
   const url = await urlOf(target, dataDir);
   const own = loadIdentity(dataDir);
   const device = await pairWith({
@@ -77,7 +82,7 @@ export async function pairDevice(order: DeviceOrder, target: string): Promise<nu
     own,
     name,
     dataDir,
-    manage,
+    rights: rightsFor(manage, readOnly),
     clock: systemClock,
     connectTimeoutMs: DEFAULTS.connectTimeoutMs,
     askCode: async (host) => {

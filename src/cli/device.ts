@@ -23,6 +23,7 @@ export interface DeviceOrder {
   readonly name: string;
   readonly json: boolean;
   readonly manage: boolean;
+  readonly readOnly: boolean;
 }
 
 /** Of an id that is typed by hand so many digits are enough, if only one device has them. */
@@ -57,7 +58,10 @@ export async function listDevices({ dataDir, json }: DeviceOrder): Promise<numbe
 }
 
 /** Lets a device in, and uses it, from now on. Returns the exit code. Throws OLLANA_BAD_OPTION, OLLANA_UNREADABLE_FILE. */
-export async function allowDevice({ dataDir, manage }: DeviceOrder, typed: string): Promise<number> {
+export async function allowDevice(
+  { dataDir, manage, readOnly }: DeviceOrder,
+  typed: string,
+): Promise<number> {
   const [id = '', name = ''] = typed.split(/=(.*)/s);
   if (!DEVICE_ID.test(id))
     throw new OllanaError(
@@ -70,7 +74,7 @@ export async function allowDevice({ dataDir, manage }: DeviceOrder, typed: strin
       'that is the id of this device itself: give the one of the other',
     );
   const since = new Date(systemClock.wall()).toISOString();
-  const device = { id, name: deviceName(name), since, rights: rightsFor(manage) };
+  const device = { id, name: deviceName(name), since, rights: rightsFor(manage, readOnly) };
   const before = await known(dataDir);
   const devices = await changeDevices(dataDir, (all) => withDevice(all, device));
   const entry = devices.find((one) => one.id === id) ?? device;

@@ -181,7 +181,13 @@ async function key(words: readonly string[], flags: Flags, here: Here): Promise<
 async function device(words: readonly string[], flags: Flags, here: Here): Promise<number> {
   const sources = { ...here, flags };
   const { dataDir, name } = resolveConfig({ ...here, mode: 'client', flags });
-  const order = { dataDir, name, json: pick(OPTIONS.json, sources), manage: pick(OPTIONS.manage, sources) };
+  const [manage, readOnly] = [pick(OPTIONS.manage, sources), pick(OPTIONS.readOnly, sources)];
+  if (manage && readOnly)
+    throw new OllanaError(
+      'OLLANA_BAD_OPTION',
+      '--manage and --read-only do not go together: give one of them',
+    );
+  const order = { dataDir, name, json: pick(OPTIONS.json, sources), manage, readOnly };
   return (await import('./device-action.ts')).deviceAction(order, words);
 }
 

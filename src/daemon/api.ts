@@ -87,9 +87,7 @@ export class Api implements AsyncDisposable {
   }
 
   /** Answers the paths that are the API's; returns false for all others. */
-  answers(exchange: Exchange): boolean {
-    return this.#paths.some((answers) => answers(exchange));
-  }
+  answers = (exchange: Exchange): boolean => this.#paths.some((answers) => answers(exchange));
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#unfollow();

@@ -38,7 +38,7 @@ export async function startClient(
     config,
     log,
     clock,
-    exposure: { manage: false, howToManage: 'call it on that machine, whose ollana is in client mode' },
+    forAll: () => new Set(),
     holdMs: liveHold(config),
     reloader,
     admit: ({ fromHere }, asked) => {

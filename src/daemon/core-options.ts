@@ -5,8 +5,8 @@ import type { ObservedEvent } from '../observe/event-stream.ts';
 import type { Log } from '../observe/log.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import type { Asked } from '../proxy/want.ts';
+import type { Right } from '../security/allow-list.ts';
 import type { PathAgent } from '../security/path-agent.ts';
-import type { Exposure } from '../server/exposure.ts';
 import type { Feed } from '../server/feed.ts';
 import type { Choosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
@@ -20,8 +20,8 @@ export interface CoreOptions {
   readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
   readonly log: Log;
   readonly clock: Clock;
-  /** What peers may have; a paired device may have more. */
-  readonly exposure: Exposure;
+  /** What every peer may do beside running models and reading lists; a paired device may have more, or less. */
+  readonly forAll: () => ReadonlySet<Right>;
   readonly holdMs: { readonly inference: number; readonly other: number };
   /** For apps of this machine, which may use all servers. */
   readonly rules: (parts: RuleParts) => Rules;

@@ -28,6 +28,7 @@ import { ownIdentity } from './own-identity.ts';
 import { ownNames } from './own-names.ts';
 import { ownPaths } from './own-paths.ts';
 import { PairDoor } from './pair-door.ts';
+import { PeerRights } from './peer-rights.ts';
 import { reportStatus } from './report.ts';
 import type { StatusReport } from './status.ts';
 import { tellUnverified } from './tell-unverified.ts';
@@ -90,13 +91,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     onNotice: emit,
   });
   const { desks } = choosing;
-  const parts = { deviceId, fleet, desks };
+  const pairedIdOf = (exchange: Exchange) => gate.deviceOf(exchange)?.id;
+  const parts = { deviceId, fleet, desks, pairedIdOf };
   const peers = options.peers?.(parts);
   const router = choosing.router(fleet, peers && config.ollama);
   const via = `${OWN_VIA}-${config.mode}-${deviceId.slice(0, 16)}`;
-  const { holdMs, seek, onManaged, exposure } = options;
-  const manages = (exchange: Exchange) =>
-    exposure.manage || (peers !== undefined && gate.deviceOf(exchange)?.rights.includes('manage') === true);
+  const { holdMs, seek, onManaged, forAll } = options;
+  const rights = new PeerRights({ mode: config.mode, forAll, trust, gate });
   const keys = keyGate({ config, clock, log, reloader: options.reloader });
   const admit: CoreOptions['admit'] = (exchange, asked) => {
     keys.judge(exchange, asked);
@@ -115,7 +116,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     holdMs,
     admit,
     seek,
-    told: (exchange: Exchange) => options.told(exchange, manages(exchange)),
+    told: (exchange: Exchange) => options.told(exchange, rights.manages(exchange)),
     onManaged,
     ...options.liberties,
     loadOf: (server: PoolServer) => desks.of(server).load(),
@@ -159,6 +160,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     models,
     feed: options.feed,
     door: peers?.door,
+    pairedIdOf,
     rustIdFor: (exchange) => gate.rustIdFor(exchange),
   });
   const isAlone = config.mode === 'client' && isLoopbackHost(config.host);
@@ -178,13 +180,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     guard: { own: ownNames(clock, [config.name]), origins: () => config.origins },
     keys,
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
-    exposureOf: (exchange) => ({ ...exposure, manage: manages(exchange) }),
+    exposureOf: rights.exposureOf,
     own: (exchange) =>
-      gate.refuses(exchange) ||
-      pairing.answers(exchange) ||
-      own(exchange) ||
-      api.answers(exchange) ||
-      observation.answers(exchange),
+      [gate.refuses, rights.refuses, pairing.answers, own, api.answers, observation.answers].some((answers) =>
+        answers(exchange),
+      ),
     via,
     draining: () => draining,
     emit,

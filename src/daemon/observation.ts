@@ -22,10 +22,8 @@ export class Observation implements AsyncDisposable {
     this.events.listen(narrate(log));
   }
 
-  /** Answers the paths that show what was observed; returns false for all others. */
-  answers(exchange: Exchange): boolean {
-    return this.#paths.some((answers) => answers(exchange));
-  }
+  /** Answers the paths that show what was observed; returns false for all others. Bound. */
+  readonly answers = (exchange: Exchange): boolean => this.#paths.some((answers) => answers(exchange));
 
   /** Writes what is still to be kept. Never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {}

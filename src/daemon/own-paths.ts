@@ -7,7 +7,7 @@ import { answerJson, answerText } from '../proxy/front.ts';
 import type { Feed } from '../server/feed.ts';
 import type { TicketDoor } from '../server/ticket-door.ts';
 import { TICKETS_PATH } from '../server/ticket-wire.ts';
-import { deviceOf } from './entries.ts';
+import { turnOf } from './entries.ts';
 import type { ModelReport } from './model-report.ts';
 import type { StatusReport } from './status.ts';
 
@@ -22,6 +22,8 @@ export interface OwnPathsOptions {
   readonly feed?: Feed | undefined;
   /** Hands out places in this machine's queue; absent where there is none. */
   readonly door?: TicketDoor | undefined;
+  /** The paired device that a request comes from. */
+  readonly pairedIdOf: (exchange: Exchange) => string | undefined;
   /** What an ollana in Rust that asks is told of who this is; undefined where it may not use it. */
   readonly rustIdFor: (exchange: Exchange) => string | undefined;
 }
@@ -32,7 +34,7 @@ export interface OwnPathsOptions {
  * JSON or 401, and use a server only if its id is on a list of their user's.
  */
 export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => boolean {
-  const { mode, version, deviceId, name, feed, door, rustIdFor } = options;
+  const { mode, version, deviceId, name, feed, door, rustIdFor, pairedIdOf } = options;
   return (exchange) => {
     const path = pathOf(exchange.target);
     if (!path.startsWith('/ollana/')) return false;
@@ -40,7 +42,7 @@ export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => bool
       answerJson(exchange, 200, { mode, ollana: version, deviceId, name, watch: feed !== undefined });
     } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response);
     else if (path === TICKETS_PATH && door && exchange.method === 'POST')
-      door.answer(exchange.request, exchange.response, deviceOf(exchange.request));
+      door.answer(exchange.request, exchange.response, turnOf(exchange, pairedIdOf(exchange)));
     else if (path === AUTHORIZE_PATH) {
       const told = mode === 'server' ? rustIdFor(exchange) : undefined;
       if (told === undefined) answerText(exchange, 401, REFUSED_TEXT);

@@ -5,7 +5,7 @@ import { pathOf } from '../ollama/routes.ts';
 import { answerError } from '../proxy/error-answer.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
-import { changeDevices, deviceName, rightsFor, withDevice } from '../security/allow-list.ts';
+import { changeDevices, deviceName, type Right, rightsFor, withDevice } from '../security/allow-list.ts';
 import { ShownCode } from '../security/pairing.ts';
 import type { Trust } from '../security/trust.ts';
 import { PAIR_PATH } from './gate.ts';
@@ -51,7 +51,7 @@ export type PairingLine =
 /** A pairing that is going on. */
 interface Pairing {
   readonly response: ServerResponse;
-  readonly manage: boolean;
+  readonly rights: readonly Right[];
   readonly until: number;
   readonly stop: Cancel;
   code: ShownCode;
@@ -88,7 +88,7 @@ export class PairDoor {
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
     const pairing: Pairing = {
       response,
-      manage: body?.manage === true,
+      rights: rightsFor(body?.manage === true, body?.readOnly === true),
       until: clock.now() + PAIRING_MS,
       stop: clock.after(PAIRING_MS, () => this.#end({ over: 'nobody has used the code within 2 minutes' })),
       code: new ShownCode(),
@@ -156,7 +156,7 @@ export class PairDoor {
     const name = deviceName(guestName);
     try {
       await changeDevices(dataDir, (devices) =>
-        withDevice(devices, { id: guestId, name, since, rights: rightsFor(pairing.manage) }),
+        withDevice(devices, { id: guestId, name, since, rights: pairing.rights }),
       );
     } catch (error) {
       this.#end({ over: reasonOf(error) });

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import { type Fetched, fetchSmall } from '../ollama/client.ts';
-import { changeDevices, type Device, deviceName, rightsFor, withDevice } from '../security/allow-list.ts';
+import { changeDevices, type Device, deviceName, type Right, withDevice } from '../security/allow-list.ts';
 import { type Dial, PLAIN } from '../security/dial.ts';
 import type { OwnIdentity } from '../security/identity.ts';
 import { answerOffer } from '../security/pairing.ts';
@@ -17,7 +17,8 @@ export interface PairWithOptions {
   readonly name: string;
   /** Where the list of paired devices is. */
   readonly dataDir: string;
-  readonly manage: boolean;
+  /** What the other device may do here. */
+  readonly rights: readonly Right[];
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   /** Asks the user for the code that `host` shows; six digits. */
@@ -33,7 +34,7 @@ const ANSWER_LIMIT_MS = 10_000;
  * was wrong or somebody sits between, and with the codes of `fetchSmall` and `changeDevices`.
  */
 export async function pairWith(options: PairWithOptions): Promise<Device> {
-  const { own, dataDir, manage, clock, askCode } = options;
+  const { own, dataDir, rights, clock, askCode } = options;
   const guestName = deviceName(options.name);
   let hostId: string | undefined;
   const dial: Dial = {
@@ -65,7 +66,7 @@ export async function pairWith(options: PairWithOptions): Promise<Device> {
       `not paired: what answers at ${options.url} does not know the code; somebody may sit between`,
     );
   const since = new Date(clock.wall()).toISOString();
-  const device = { id: hostId, name: offer.name, since, rights: rightsFor(manage) };
+  const device = { id: hostId, name: offer.name, since, rights };
   await changeDevices(dataDir, (devices) => withDevice(devices, device));
   return device;
 }

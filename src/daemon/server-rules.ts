@@ -21,7 +21,7 @@ export function localRules(ollama: string): (parts: RuleParts) => Rules {
 
 /** What other ollanas and other machines send: it runs on the Ollama at `ollama` and is never sent on. */
 export function peerRules(ollama: string, clock: Clock): (parts: RuleParts) => PeerRules {
-  return ({ fleet, desks }) => {
+  return ({ fleet, desks, pairedIdOf }) => {
     const view = onlyAt(fleet, ollama);
     const desk = () => {
       const [own] = view.servers();
@@ -32,7 +32,7 @@ export function peerRules(ollama: string, clock: Clock): (parts: RuleParts) => P
       view,
       door,
       explain: explainServer(view, ollama),
-      entry: peerEntry(door),
+      entry: peerEntry(door, pairedIdOf),
       target: () => ({ type: 'any' }),
     };
   };

@@ -50,13 +50,7 @@ export async function startServer(
     log,
     clock,
     reloader,
-    exposure: {
-      get manage() {
-        return manage();
-      },
-      howToManage:
-        'its owner can allow it with `ollana serve --allow manage`, or for one paired device with `ollana device allow ID --manage`',
-    },
+    forAll: () => config.allow,
     feed,
     holdMs: HOLD_MS,
     seek: () => {

@@ -18,6 +18,8 @@ export interface RuleParts {
   readonly deviceId: string;
   readonly fleet: Fleet;
   readonly desks: Desks;
+  /** The paired device that a request comes from. */
+  readonly pairedIdOf: (exchange: Exchange) => string | undefined;
 }
 
 /** How the requests of one kind of client are treated. */

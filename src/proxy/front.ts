@@ -93,13 +93,9 @@ export class Front {
   #admit(exchange: Exchange, exposure: Exposure): boolean {
     const verdict = judgeExposure(exchange.route, pathOf(exchange.target), exposure);
     if (verdict.type === 'refused') {
-      throw new OllanaError(
-        'OLLANA_NOT_ALLOWED',
-        `${verdict.why}, so it is refused from other machines; ${verdict.remedy}`,
-        {
-          status: 403,
-        },
-      );
+      throw new OllanaError('OLLANA_NOT_ALLOWED', `${verdict.why}; ${verdict.remedy}`, {
+        status: 403,
+      });
     }
     if (verdict.type === 'absent') {
       answerText(exchange, verdict.status, verdict.text);

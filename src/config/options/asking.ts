@@ -88,6 +88,15 @@ export const ASKING_OPTIONS = Object.freeze({
     help: 'allow, pair: the other device may also pull, push, create, copy and delete models here',
     commands: ['device'],
   }),
+  readOnly: option({
+    flag: 'read-only',
+    env: 'OLLANA_READ_ONLY',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'allow, pair: the other device may read lists here, and run nothing',
+    commands: ['device'],
+  }),
   keep: option({
     flag: 'keep',
     env: 'OLLANA_KEEP',
