@@ -29,7 +29,13 @@ async function start(serveArgs: readonly string[]): Promise<Scene> {
   try {
     await simulatedOn(gpu, { models: [{ name: 'm' }], answer: 'one two three' });
     const server = await serveOn(gpu, serveArgs);
-    const relay = middle.node(['--import', createRequire(import.meta.url).resolve('tsx'), RELAY, gpu.ip, '10.77.0.255']);
+    const relay = middle.node([
+      '--import',
+      createRequire(import.meta.url).resolve('tsx'),
+      RELAY,
+      gpu.ip,
+      '10.77.0.255',
+    ]);
     await relay.waitFor(/relaying/, 20_000);
     const end = async () => {
       await server[Symbol.asyncDispose]();
