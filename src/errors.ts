@@ -1,3 +1,5 @@
+import type { LimitName } from './limits.ts';
+
 /** Every reason ollana itself gives for failing; stable, for scripts and tests. */
 export type ErrorCode =
   | 'OLLANA_BAD_OPTION'
@@ -21,6 +23,7 @@ export type ErrorCode =
   | 'OLLANA_DRAINING'
   | 'OLLANA_NO_KEY'
   | 'OLLANA_RATE_LIMITED'
+  | 'OLLANA_TOO_MANY'
   | 'OLLANA_DISK_FULL'
   | 'OLLANA_START_FAILED';
 
@@ -41,6 +44,8 @@ export interface OllanaErrorOptions {
   readonly retryAfterS?: number;
   /** Who did it and who did not, when several servers were told; programs find it in the answer. */
   readonly servers?: readonly ServerEnd[];
+  /** What there was too much of, where that is the reason. */
+  readonly limit?: LimitName;
 }
 
 /**
@@ -52,6 +57,7 @@ export class OllanaError extends Error {
   readonly status: number;
   readonly retryAfterS: number | undefined;
   readonly servers: readonly ServerEnd[] | undefined;
+  readonly limit: LimitName | undefined;
 
   constructor(code: ErrorCode, message: string, options: OllanaErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -60,6 +66,7 @@ export class OllanaError extends Error {
     this.status = options.status ?? 500;
     this.retryAfterS = options.retryAfterS;
     this.servers = options.servers;
+    this.limit = options.limit;
   }
 }
 

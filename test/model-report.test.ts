@@ -131,6 +131,7 @@ it('the report is for this machine alone', async () => {
     models: () => ({ models: [] }),
     pairedIdOf: () => undefined,
     rustIdFor: () => undefined,
+    onLimit: () => {},
   });
   let fromHere = true;
   await using face = await listenOn(

@@ -27,7 +27,7 @@ interface Started extends AsyncDisposable {
 async function start(secure: Partial<Secure> = {}): Promise<Started> {
   const clock: Clock = systemClock;
   const all = { clock, certificate: () => OWN, onFailure: () => {}, ...secure };
-  const face = await listen('127.0.0.1', 0, echo, all);
+  const face = await listen('127.0.0.1', 0, echo, { clock, onLimit: () => {} }, all);
   return {
     face,
     to: { host: '127.0.0.1', port: face.port },

@@ -49,7 +49,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     onTrouble: (message, reason) => log.error(message, { reason }),
   });
   observation.events.listen(tellUnverified({ log, closed: () => trust.closed, ollama: config.ollama }));
-  const dialer = new Dialer({ own: identity, trust, exempt: [config.ollama] });
+  const dialer = new Dialer({ own: identity, trust, exempt: [config.ollama], onLimit: emit });
   const transport = new Transport({ clock, connectTimeoutMs: config.connectTimeoutMs, dialer });
   const fleet = new Fleet({
     // A client is no server to itself; the server of this machine, which shares its id, is one to it.
@@ -110,7 +110,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clock,
     connectTimeoutMs,
     silenceTimeoutMs,
-    bodies: new BodyReader(),
+    bodies: new BodyReader({ clock, onLimit: emit }),
     emit,
     via,
     holdMs,
@@ -162,6 +162,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     door: peers?.door,
     pairedIdOf,
     rustIdFor: (exchange) => gate.rustIdFor(exchange),
+    onLimit: emit,
   });
   const isAlone = config.mode === 'client' && isLoopbackHost(config.host);
   const pairing = new PairDoor({
@@ -206,7 +207,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   };
   let face: Face;
   try {
-    face = await listen(config.host, config.port, front.handle, isAlone ? undefined : secure);
+    const limits = { clock, onLimit: emit };
+    face = await listen(config.host, config.port, front.handle, limits, isAlone ? undefined : secure);
   } catch (error) {
     await release();
     throw error;

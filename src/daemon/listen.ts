@@ -1,14 +1,9 @@
-import http, { type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { OllanaError } from '../errors.ts';
 import { answerTls, type Secure, type Unsorted } from './first-byte.ts';
-
-/** A peer that dribbles its header is cut off after this, ms. */
-const HEADERS_TIMEOUT_MS = 15_000;
-/** Longer than apps pause between two turns of a conversation, ms; Ollama itself never closes. */
-const KEEP_ALIVE_MS = 75_000;
-/** Ollama (Go) takes 1 MiB; nobody honest needs more than this. */
-const MAX_HEADER_BYTES = 64 * 1024;
+import { type HeaderLimits, headerLimited } from './header-limits.ts';
+import { PeerConnections } from './peer-connections.ts';
 
 /** The other family's address that belongs to a default: apps say `localhost` and mean either. */
 const TWINS: Readonly<Record<string, string>> = { '127.0.0.1': '::1', '0.0.0.0': '::' };
@@ -24,19 +19,23 @@ export interface Face {
 
 /**
  * Listens for HTTP on `host` and, for the default hosts, on the same port of the other family where there is
- * one, and for TLS on the same port if `secure` is given. Port 0 takes a free one. No time limit is put on requests: a
- * blob upload takes as long as it takes. Rejects with `OLLANA_PORT_IN_USE` or `OLLANA_START_FAILED`.
+ * one, and for TLS on the same port if `secure` is given. Port 0 takes a free one. Connections and headers are bounded,
+ * and `limits` told of whatever is refused; no time limit is put on requests: a blob upload takes as long as it takes.
+ * Rejects with `OLLANA_PORT_IN_USE` or `OLLANA_START_FAILED`.
  */
 export async function listen(
   host: string,
   port: number,
   handle: RequestListener,
+  limits: HeaderLimits,
   secure?: Secure,
 ): Promise<Face> {
   const unsorted: Unsorted[] = [];
+  const peers = new PeerConnections(limits.clock, limits.onLimit);
   const made = () => {
-    const server = makeServer(handle);
+    const server = headerLimited(handle, limits);
     if (secure) unsorted.push(answerTls(server, secure));
+    peers.guard(server);
     return server;
   };
   const first = await open(made(), host, port);
@@ -68,19 +67,6 @@ export async function listen(
       }
     },
   };
-}
-
-function makeServer(handle: RequestListener): Server {
-  return http.createServer(
-    {
-      requestTimeout: 0,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      noDelay: true,
-    },
-    handle,
-  );
 }
 
 function open(server: Server, host: string, port: number, ipv6Only = false): Promise<Server> {

@@ -15,11 +15,11 @@ export class Observation implements AsyncDisposable {
   readonly events: EventStream;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[] = [];
 
-  constructor({ log }: ObservationOptions) {
+  constructor({ clock, log }: ObservationOptions) {
     this.events = new EventStream((error) =>
       log.error('an observer failed, requests go on', { reason: reasonOf(error) }),
     );
-    this.events.listen(narrate(log));
+    this.events.listen(narrate(log, clock));
   }
 
   /** Answers the paths that show what was observed; returns false for all others. Bound. */

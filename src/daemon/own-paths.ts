@@ -1,6 +1,7 @@
 import { WATCH_PATH } from '../fleet/feed-reader.ts';
 import { HELLO_PATH } from '../fleet/identify.ts';
 import { AUTHORIZE_PATH, REFUSED_TEXT } from '../fleet/rust-server.ts';
+import type { OnLimit } from '../limits.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson, answerText } from '../proxy/front.ts';
@@ -26,6 +27,8 @@ export interface OwnPathsOptions {
   readonly pairedIdOf: (exchange: Exchange) => string | undefined;
   /** What an ollana in Rust that asks is told of who this is; undefined where it may not use it. */
   readonly rustIdFor: (exchange: Exchange) => string | undefined;
+  /** Told of who finds the queue or the stream full. */
+  readonly onLimit: OnLimit;
 }
 
 /**
@@ -34,15 +37,15 @@ export interface OwnPathsOptions {
  * JSON or 401, and use a server only if its id is on a list of their user's.
  */
 export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => boolean {
-  const { mode, version, deviceId, name, feed, door, rustIdFor, pairedIdOf } = options;
+  const { mode, version, deviceId, name, feed, door, rustIdFor, pairedIdOf, onLimit } = options;
   return (exchange) => {
     const path = pathOf(exchange.target);
     if (!path.startsWith('/ollana/')) return false;
     if (path === HELLO_PATH) {
       answerJson(exchange, 200, { mode, ollana: version, deviceId, name, watch: feed !== undefined });
-    } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response);
+    } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response, onLimit);
     else if (path === TICKETS_PATH && door && exchange.method === 'POST')
-      door.answer(exchange.request, exchange.response, turnOf(exchange, pairedIdOf(exchange)));
+      door.answer(exchange.request, exchange.response, turnOf(exchange, pairedIdOf(exchange)), onLimit);
     else if (path === AUTHORIZE_PATH) {
       const told = mode === 'server' ? rustIdFor(exchange) : undefined;
       if (told === undefined) answerText(exchange, 401, REFUSED_TEXT);

@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
+import type { LimitName } from '../limits.ts';
+import { parseJson, TooDeep } from '../ollama/parse-json.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { isOwnApp } from '../proxy/own-app.ts';
@@ -49,11 +51,12 @@ export async function readJson(
   if (!/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? ''))
     throw bad('send JSON, with Content-Type: application/json', 415);
   if (headers['content-encoding'] !== undefined) throw bad('send JSON that is not compressed', 415);
-  const over = () => bad(`the body is over ${maxBytes} bytes`, 413);
+  const over = () => bad(`the body is over ${maxBytes} bytes: send less`, 413, 'body-bytes');
   if (declared > maxBytes) throw endingWith(exchange, over());
   const body = await readSmallBody(request, { clock, maxBytes, limitMs: BODY_LIMIT_MS });
   if (body === 'over') throw endingWith(exchange, over());
-  if (body === 'late') throw endingWith(exchange, bad('the body did not come', 408));
+  if (body === 'late')
+    throw endingWith(exchange, bad('the body did not come within 10 s: send it at once', 408, 'body-time'));
   if (body === 'broken') throw endingWith(exchange, bad('the request broke off', 400));
   return objectIn(body.toString('utf8'));
 }
@@ -67,8 +70,10 @@ function endingWith(exchange: Exchange, error: unknown): unknown {
 function objectIn(text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
-  } catch {
+    value = parseJson(text);
+  } catch (error) {
+    if (error instanceof TooDeep)
+      throw bad(`the body is ${error.message}: send it flatter`, 400, 'json-depth');
     throw bad('the body is no JSON', 400);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
@@ -77,8 +82,8 @@ function objectIn(text: string): Readonly<Record<string, unknown>> {
 }
 
 /** An error of whoever asked. */
-export function bad(message: string, status = 400): OllanaError {
-  return new OllanaError('OLLANA_BAD_REQUEST', message, { status });
+export function bad(message: string, status = 400, limit?: LimitName): OllanaError {
+  return new OllanaError('OLLANA_BAD_REQUEST', message, { status, ...(limit && { limit }) });
 }
 
 /** What a path names after `prefix`; a broken escape names nothing that there is, and stays as it came. */

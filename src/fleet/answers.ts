@@ -1,4 +1,5 @@
 import type { Fetched } from '../ollama/client.ts';
+import { parseJson } from '../ollama/parse-json.ts';
 
 /** What answers of an ollana 0.1 to 0.6 have for a Content-Type: they pass no header on. */
 const LOST_TYPES: ReadonlySet<string> = new Set(['', 'application/octet-stream']);
@@ -19,7 +20,7 @@ export function hasVersion(body: Buffer): boolean {
 /** The JSON object that a body holds; undefined if it holds anything else. Pure. */
 export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
+    const value = parseJson(body.toString('utf8'));
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined; // Not JSON, so not what we asked for; the caller says so.

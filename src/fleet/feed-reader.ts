@@ -5,6 +5,7 @@ import { createParser } from 'eventsource-parser';
 import type { Clock } from '../clock.ts';
 import { requestTo } from '../config/host.ts';
 import { reasonOf } from '../errors.ts';
+import { parseJson } from '../ollama/parse-json.ts';
 import { readyEvent } from '../security/dial.ts';
 import type { PathAgent } from '../security/path-agent.ts';
 
@@ -87,7 +88,7 @@ export function follow(options: FollowOptions): Disposable {
     const read = reader(clock, (name, data) => {
       if (over) return;
       if (name === 'bye') end('bye', 'it is shutting down');
-      else onEvent(name, JSON.parse(data));
+      else onEvent(name, parseJson(data));
     });
     response.on('data', (chunk: Buffer) => {
       heardAt = clock.now();

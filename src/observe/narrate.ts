@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { MDNS_PORT } from '../discovery/mdns-records.ts';
 import type { DiscoveryNotice } from '../discovery/notice.ts';
 import type { CostFileNotice } from '../fleet/cost-file.ts';
@@ -5,12 +6,13 @@ import type { FleetEvent } from '../fleet/events.ts';
 import type { ProxyEvent } from '../proxy/events.ts';
 import type { ObservedEvent } from './event-stream.ts';
 import type { Log } from './log.ts';
+import { narrateLimits } from './narrate-limits.ts';
 
 /** Puts all that is observed into the log. */
-export function narrate(log: Log): (event: ObservedEvent) => void {
+export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void {
   const [fleet, proxy, discovery, costs] = [
     narrateFleet(log),
-    narrateProxy(log),
+    narrateProxy(log, clock),
     narrateDiscovery(log),
     narrateCosts(log),
   ];
@@ -24,6 +26,7 @@ export function narrate(log: Log): (event: ObservedEvent) => void {
       case 'attempt-ended':
       case 'model-pulled':
       case 'request-ended':
+      case 'limit-reached':
         return proxy(event);
       case 'cost-file-unreadable':
       case 'cost-file-unwritable':
@@ -65,8 +68,10 @@ function narrateFleet(log: Log): (event: FleetEvent) => void {
 }
 
 /** Puts requests into the log: one line each, attempts that failed besides. */
-function narrateProxy(log: Log): (event: ProxyEvent) => void {
+function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
+  const onLimit = narrateLimits(log, clock);
   return (event) => {
+    if (event.type === 'limit-reached') return onLimit(event);
     if (event.type === 'attempt-ended') {
       if (event.outcome.type !== 'failed') return;
       const { id, attempt, server, outcome } = event;

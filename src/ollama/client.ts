@@ -5,6 +5,7 @@ import { requestTo } from '../config/host.ts';
 import { OllanaError } from '../errors.ts';
 import { peerIdOf, readyEvent } from '../security/dial.ts';
 import type { PathAgent } from '../security/path-agent.ts';
+import { parseJson } from './parse-json.ts';
 
 export interface FetchOptions {
   readonly clock: Clock;
@@ -127,7 +128,7 @@ export async function fetchJson(url: string, options: FetchOptions): Promise<Rec
   if (status !== 200) throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${url} answered ${status}`);
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = parseJson(body.toString('utf8'));
   } catch (cause) {
     throw new OllanaError('OLLANA_UPSTREAM_FAILED', `${url} did not answer JSON`, { cause });
   }

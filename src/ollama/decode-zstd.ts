@@ -9,7 +9,7 @@ const MAX_MS = 2000;
 /**
  * Runs in its own thread because the decoder believes the lengths that a block claims: 20 bytes can keep it busy
  * for minutes, and nothing but ending the thread stops it. Text, not a file, so that it is the same from source
- * and compiled. Posts the decoded bytes, or null.
+ * and compiled. Posts the decoded bytes, 'over' when they are too many, or null.
  */
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
@@ -26,6 +26,7 @@ try {
   stream.push(workerData.data, true);
 } catch (error) {
   usable = error.code === ZstdErrorCode.UnexpectedEOF;
+  if (length > workerData.maxBytes) parentPort.postMessage('over');
 }
 if (usable) {
   const decoded = new Uint8Array(length);
@@ -38,9 +39,11 @@ if (usable) {
 } else parentPort.postMessage(null);
 `;
 
+type Decoded = Uint8Array<ArrayBuffer> | 'over' | null;
+
 /**
  * Decodes zstd data, or the beginning of some. Undefined when it is malformed, needs a window over 8 MiB or a
- * dictionary, gives more than `maxBytes` or takes over two seconds.
+ * dictionary; rejects with the code of zlib when it gives more than `maxBytes` or takes over two seconds.
  */
 export async function decodeZstd(data: Buffer, maxBytes: number, clock: Clock): Promise<Buffer | undefined> {
   if (!isDecodable(data, maxBytes)) return undefined;
@@ -53,9 +56,9 @@ export async function decodeZstd(data: Buffer, maxBytes: number, clock: Clock): 
     env: {},
     execArgv: [],
   });
-  const decoded = await new Promise<Uint8Array<ArrayBuffer> | null>((resolve) => {
-    const cancel = clock.after(MAX_MS, () => resolve(null));
-    const settle = (value: Uint8Array<ArrayBuffer> | null) => {
+  const decoded = await new Promise<Decoded>((resolve) => {
+    const cancel = clock.after(MAX_MS, () => resolve('over'));
+    const settle = (value: Decoded) => {
       cancel();
       resolve(value);
     };
@@ -64,5 +67,7 @@ export async function decodeZstd(data: Buffer, maxBytes: number, clock: Clock): 
     worker.once('exit', () => settle(null));
   });
   await worker.terminate();
+  if (decoded === 'over')
+    throw Object.assign(new Error('it becomes too much'), { code: 'ERR_BUFFER_TOO_LARGE' });
   return decoded ? Buffer.from(decoded.buffer) : undefined;
 }

@@ -47,14 +47,16 @@ const NOTHING: Peeked = {
 /**
  * Looks into a request body, or the beginning of one, for what decides where it goes: JSON under whatever
  * `Content-Type`, as Ollama reads it, or a form with a field `model`; compressed bodies are decoded for this
- * only. What cannot be read is left to the server to complain of; never rejects.
+ * only, `peer` being the address of whoever sent it. What cannot be read is left to the server to complain of; never
+ * rejects.
  */
 export async function peek(
   headers: IncomingHttpHeaders,
   body: Buffer,
   decoder: BodyDecoder,
+  peer?: string,
 ): Promise<Peeked> {
-  const plain = await decoder.decode(headers['content-encoding'], body);
+  const plain = await decoder.decode(headers['content-encoding'], body, peer);
   if (plain === undefined) return { ...NOTHING, unread: true };
   if (plain.length === 0) return NOTHING;
   const contentType = headers['content-type'];

@@ -71,6 +71,14 @@ const MARKED: ReadonlySet<RouteClass> = new Set(['inference', 'pinned']);
 
 const NOBODY: Outcome = { type: 'nobody' };
 
+/** A full queue is a sign of life, and who has no room for another model runs those that it has. */
+const SIGNS_OF_LIFE: ReadonlySet<string> = new Set([
+  'OLLANA_BUSY',
+  'OLLANA_QUEUE_FULL',
+  'OLLANA_DISK_FULL',
+  'OLLANA_TOO_MANY',
+]);
+
 /**
  * One try at one server, from dialling to the last byte at the client. A probe runs beside it: Ollama is
  * silent for minutes while it loads a model, so silence alone ends nothing. Never rejects.
@@ -211,8 +219,7 @@ async function answered(
 export function statusOutcome(status: number, response: IncomingMessage): Outcome {
   if (status < 502) return NOBODY;
   const said = response.headers[ERROR_HEADER.toLowerCase()];
-  // A full queue is a sign of life, and who has no room for another model runs those that it has.
-  if (said === 'OLLANA_BUSY' || said === 'OLLANA_QUEUE_FULL' || said === 'OLLANA_DISK_FULL') return NOBODY;
+  if (typeof said === 'string' && SIGNS_OF_LIFE.has(said)) return NOBODY;
   // Another ollana says by this header that its Ollama is away; a probe will tell when it is back.
   const cause: FailureCause = said === undefined || said === 'OLLANA_UPSTREAM_TRUNCATED' ? 'status' : 'dial';
   return { type: 'failed', cause, reason: `it answered ${status}` };

@@ -1,11 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { Clock } from '../clock.ts';
+import type { OnLimit } from '../limits.ts';
+import {
+  type BodyBounds,
+  bodiesTooMany,
+  bodyTimeMs,
+  bodyTooLong,
+  bodyTooSlow,
+  REPLAY_LIMIT_BYTES,
+} from './body-limits.ts';
+import { Held } from './held.ts';
+import { answerRaw } from './raw-answer.ts';
 import { Upload } from './upload.ts';
-
-/** A body up to this is kept so that the request can be repeated elsewhere; a photo or two fit, bytes. */
-export const REPLAY_LIMIT_BYTES = 32 * 1024 * 1024;
-/** Bodies kept by all requests together, bytes; past it, bodies stream and are not repeatable. */
-const HELD_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
  * A request body. `whole`: all of it, repeatable. `streaming`: the beginning that was read to look for the
@@ -15,68 +22,102 @@ export type Body =
   | { readonly type: 'whole'; readonly bytes: Buffer; release(): void }
   | { readonly type: 'streaming'; readonly beginning: Buffer; open(): Readable; release(): void };
 
+export interface BodyReaderOptions {
+  readonly clock: Clock;
+  /** Told of a body that is passed on and stops coming; other refusals are thrown. */
+  readonly onLimit: OnLimit;
+}
+
 /** Reads request bodies and bounds what all of them together hold in memory. */
 export class BodyReader {
-  #held = 0;
+  readonly #options: BodyReaderOptions;
+  readonly #held = new Held();
+
+  constructor(options: BodyReaderOptions) {
+    this.#options = options;
+  }
 
   /**
-   * Reads a body up to the replay limit, or not at all when `stream` says that it is to be passed on as it
-   * comes (blobs). Rejects when the client leaves meanwhile. The caller releases the body when done.
+   * Reads a body up to the replay limit, or not at all where it is to be passed on as it comes (blobs). Rejects when the
+   * client leaves meanwhile, and, with a `limit`, with OLLANA_BAD_REQUEST (413, 408) or OLLANA_TOO_MANY (503) for what
+   * is out of bounds. The caller releases the body when done.
    */
-  async read(request: IncomingMessage, stream: boolean): Promise<Body> {
+  async read(request: IncomingMessage, bounds: BodyBounds): Promise<Body> {
     const declared = Number(request.headers['content-length'] ?? Number.NaN);
     const hasBody = request.headers['transfer-encoding'] !== undefined || declared > 0;
     if (!hasBody) return { type: 'whole', bytes: Buffer.alloc(0), release: () => {} };
-    if (stream) return this.#streaming(request, [], () => {});
+    if (bounds.stream) return this.#streaming(request, bounds, [], () => {});
+    if (declared > bounds.maxBytes) throw bodyTooLong(bounds);
 
+    const { clock } = this.#options;
+    const startedAt = clock.now();
     const chunks: Buffer[] = [];
-    let bytes = 0;
-    const release = () => {
-      this.#held -= bytes;
-      bytes = 0;
-    };
+    const share = this.#held.share(bounds.peer);
     // Not `for await`: leaving that loop early destroys the request.
     const ended = await new Promise<boolean>((resolve, reject) => {
       const stop = (how: () => void) => {
+        stopTimer();
         request.removeListener('data', onData);
         request.removeListener('end', onEnd);
         request.removeListener('close', onClose);
         how();
       };
+      const fail = (error: Error) =>
+        stop(() => {
+          request.pause();
+          share.release();
+          reject(error);
+        });
       const onData = (chunk: Buffer) => {
         chunks.push(chunk);
-        bytes += chunk.length;
-        this.#held += chunk.length;
-        if (bytes <= REPLAY_LIMIT_BYTES && this.#held <= HELD_LIMIT_BYTES) return;
+        const room = share.take(chunk.length);
+        if (share.bytes > bounds.maxBytes) return fail(bodyTooLong(bounds));
+        if (room === 'peer-full') return fail(bodiesTooMany(bounds, share.maxBytes));
+        if (share.bytes <= REPLAY_LIMIT_BYTES && room === 'ok') return;
         request.pause();
         stop(() => resolve(false));
       };
       const onEnd = () => stop(() => resolve(true));
-      const onClose = () =>
-        stop(() => {
-          release();
-          reject(new Error('the client left while sending the request'));
+      const onClose = () => fail(new Error('the client left while sending the request'));
+      const wait = (ms: number) =>
+        clock.after(ms, () => {
+          const left = bodyTimeMs(share.bytes) - (clock.now() - startedAt);
+          if (left <= 0) fail(bodyTooSlow(bounds));
+          else stopTimer = wait(left);
         });
+      let stopTimer = bounds.peer === undefined ? () => {} : wait(bodyTimeMs(0));
       request.on('data', onData).on('end', onEnd).on('close', onClose);
       request.on('error', () => {}); // 'close' follows and says it.
     });
-    if (!ended) return this.#streaming(request, chunks, release);
+    if (!ended) return this.#streaming(request, bounds, chunks, share.release);
     const [first] = chunks;
     return {
       type: 'whole',
-      bytes: chunks.length === 1 && first ? first : Buffer.concat(chunks, bytes),
-      release,
+      bytes: chunks.length === 1 && first ? first : Buffer.concat(chunks, share.bytes),
+      release: share.release,
     };
   }
 
-  #streaming(request: IncomingMessage, chunks: readonly Buffer[], release: () => void): Body {
+  #streaming(
+    request: IncomingMessage,
+    bounds: BodyBounds,
+    chunks: readonly Buffer[],
+    release: () => void,
+  ): Body {
+    const { clock, onLimit } = this.#options;
     const beginning = Buffer.concat(chunks);
     let upload: Upload | undefined;
+    const onIdle = () => {
+      onLimit({ type: 'limit-reached', limit: 'body-time', peer: bounds.peer });
+      const { code, status, message } = bodyTooSlow(bounds);
+      // Not by the response: its connection must look as broken as it is, to the server that waits for the rest.
+      answerRaw(request.socket, clock, { code, status, message });
+    };
     return {
       type: 'streaming',
       beginning,
       open: () => {
-        upload = new Upload(beginning, request);
+        upload = new Upload(beginning, request, bounds.peer === undefined ? undefined : { clock, onIdle });
         return upload;
       },
       release: () => {

@@ -54,6 +54,7 @@ export function answerError(exchange: Exchange, thrown: unknown): void {
   const message = error?.message ?? `ollana failed: ${reasonOf(thrown)}`;
   exchange.error = message;
   exchange.errorCode = error?.code;
+  exchange.limit ??= error?.limit;
   if (response.destroyed) return;
   if (response.headersSent) return void response.destroy();
   const body = errorBody(route.protocol, status, message, id, error?.servers);

@@ -1,8 +1,10 @@
 import type { ErrorCode } from '../errors.ts';
+import type { LimitEvent } from '../limits.ts';
 import type { Outcome } from '../routing/router.ts';
 
 /** What the proxy tells whoever observes it. No event carries a prompt, an answer or a header. */
 export type ProxyEvent =
+  | LimitEvent
   | {
       readonly type: 'attempt-ended';
       readonly id: string;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode } from '../errors.ts';
+import type { LimitName } from '../limits.ts';
 import { isKnownPath, type Route, routeOf } from '../ollama/routes.ts';
 import type { ApiKey } from '../security/api-key.ts';
 
@@ -35,6 +36,8 @@ export interface Exchange {
   reason: string | undefined;
   error: string | undefined;
   errorCode: ErrorCode | undefined;
+  /** What there was too much of, where that is why it was refused. */
+  limit: LimitName | undefined;
   attempts: number;
   queueMs: number;
   firstByteAt: number | undefined;
@@ -70,6 +73,7 @@ export function openExchange(
     reason: undefined,
     error: undefined,
     errorCode: undefined,
+    limit: undefined,
     attempts: 0,
     queueMs: 0,
     firstByteAt: undefined,

@@ -5,6 +5,7 @@ import type { Targets } from '../routing/targets.ts';
 import type { AttendedOptions } from './attended.ts';
 import { AutoPull, type AutoPullOptions } from './auto-pull.ts';
 import type { Body, BodyReader } from './body.ts';
+import { bodyBounds } from './body-limits.ts';
 import { type ChooseOptions, Chooser, RELIST_MS } from './choose.ts';
 import { ClientGone } from './client-gone.ts';
 import { EmbedBatches } from './embed.ts';
@@ -53,7 +54,7 @@ export class Forwarder {
 
   constructor(options: ForwardOptions) {
     this.#options = options;
-    this.#decoder = new BodyDecoder(options);
+    this.#decoder = new BodyDecoder({ clock: options.clock, onLimit: options.emit });
     this.#embeds = new EmbedBatches(options);
     this.#pulls = new AutoPull(options);
   }
@@ -64,15 +65,18 @@ export class Forwarder {
    */
   async forward(exchange: Exchange): Promise<void> {
     using gone = new ClientGone(exchange.response);
+    const { bodies, clock } = this.#options;
+    const { request, route } = exchange;
     let body: Body | undefined;
     try {
-      body = await this.#options.bodies.read(exchange.request, exchange.route.path === '/api/blobs/');
+      const bounds = bodyBounds(route, request.socket.remoteAddress);
+      body = await bodies.read(request, bounds);
       await this.#tryServers(exchange, body, gone);
     } catch (error) {
       if (!gone.aborted) throw error;
     } finally {
       body?.release();
-      discardRest(exchange.request, this.#options.clock);
+      discardRest(request, clock);
     }
   }
 
@@ -84,6 +88,7 @@ export class Forwarder {
       body: body.type === 'whole' ? body.bytes : body.beginning,
       partly: body.type === 'streaming',
       decoder: this.#decoder,
+      peer: request.socket.remoteAddress,
     });
   }
 

@@ -106,7 +106,9 @@ export class Front {
 
   #report(exchange: Exchange): void {
     const { clock, emit } = this.#options;
-    const { response, startedAt, firstByteAt, error } = exchange;
+    const { response, startedAt, firstByteAt, error, limit } = exchange;
+    const peer = exchange.request.socket.remoteAddress;
+    if (limit !== undefined) emit({ type: 'limit-reached', limit, peer });
     const whole = response.writableFinished;
     const outcome =
       error === undefined
@@ -121,7 +123,7 @@ export class Front {
       id: exchange.id,
       method: exchange.method,
       path: pathOf(exchange.target),
-      client: exchange.request.socket.remoteAddress ?? '',
+      client: peer ?? '',
       key: exchange.key?.name,
       model: exchange.model,
       server: exchange.server,

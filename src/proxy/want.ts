@@ -32,6 +32,8 @@ export interface AskInput {
   /** `body` is only the beginning. */
   readonly partly: boolean;
   readonly decoder: BodyDecoder;
+  /** Address of whoever asks. */
+  readonly peer?: string | undefined;
 }
 
 /**
@@ -39,8 +41,9 @@ export interface AskInput {
  * or out of the path of `/v1/models/:model`. What cannot be read is left to the server to complain of. Never
  * rejects.
  */
-export async function askedFor({ route, target, headers, body, partly, decoder }: AskInput): Promise<Asked> {
-  const peeked = await peek(headers, body, decoder);
+export async function askedFor(input: AskInput): Promise<Asked> {
+  const { route, target, headers, body, partly, decoder, peer } = input;
+  const peeked = await peek(headers, body, decoder, peer);
   const model = route.path === '/v1/models/' ? lastPart(target) : peeked.model;
   let work: Work | undefined;
   const unloads = isUnload(pathOf(target), peeked);

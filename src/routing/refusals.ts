@@ -13,6 +13,7 @@ export function queueFull(reason: string): OllanaError {
     {
       status: 503,
       retryAfterS: 2,
+      limit: 'queue',
     },
   );
 }

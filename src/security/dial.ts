@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import tls, { TLSSocket } from 'node:tls';
 import { OllanaError } from '../errors.ts';
+import type { OnLimit } from '../limits.ts';
 import { deviceIdOf } from './identity.ts';
 import type { KeyAndCertificate } from './self-signed.ts';
 
@@ -37,6 +38,8 @@ export interface DialPlan {
   readonly dial: (host: string, port: number) => Dial;
   /** A connection was begun as `dial` says; who is at its other end is known later: see `peerIdOf`. */
   readonly onSocket: (socket: Socket, host: string, port: number) => void;
+  /** Told of servers that say too much; absent: nobody is. */
+  readonly onLimit?: OnLimit;
 }
 
 /** Dials `http:` URLs in the clear. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { addressOf } from '../config/host.ts';
 import { OllanaError } from '../errors.ts';
+import type { OnLimit } from '../limits.ts';
 import { type Dial, type DialPlan, type Peer, peerIdOf } from './dial.ts';
 import type { OwnIdentity } from './identity.ts';
 import type { Trust } from './trust.ts';
@@ -12,6 +13,8 @@ export interface DialerOptions {
   readonly trust?: Pick<Trust, 'closed' | 'isPaired'>;
   /** Base URLs that are dialled in the clear whatever is required: this machine's own Ollama. */
   readonly exempt?: readonly string[];
+  /** Told of servers that say too much. */
+  readonly onLimit?: OnLimit;
 }
 
 /** What the fleet asks about a server before it is used. */
@@ -57,7 +60,10 @@ export class Dialer implements DialPlan {
   readonly #open = new Map<Socket, string>();
   #onStranger: (isThere: (url: string) => boolean) => void = () => {};
 
-  constructor({ own, trust = EVERYBODY, exempt = [] }: DialerOptions = {}) {
+  readonly onLimit: OnLimit;
+
+  constructor({ own, trust = EVERYBODY, exempt = [], onLimit = () => {} }: DialerOptions = {}) {
+    this.onLimit = onLimit;
     this.#own = own;
     this.#trust = trust;
     this.#exempt = new Set(exempt.map(placeOf));

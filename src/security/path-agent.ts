@@ -2,6 +2,7 @@ import http, { type AgentOptions, type ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { unbracketed } from '../config/host.ts';
 import { OllanaError } from '../errors.ts';
+import { boundAnswer } from './answer-limits.ts';
 import { type Dial, type DialPlan, dialByAuthority, dialTls, PLAIN } from './dial.ts';
 
 const AUTHORITY: Dial = { type: 'authority' };
@@ -49,6 +50,9 @@ export class PathAgent extends http.Agent {
       request.protocol === 'https:' ? AUTHORITY : this.#plan.dial(hostIn(options), portIn(options));
     const headers = dial.type === 'tls' ? Object.entries(dial.headers ?? {}) : [];
     for (const [name, value] of headers) request.setHeader(name, value);
+    boundAnswer(request, (limit) =>
+      this.#plan.onLimit?.({ type: 'limit-reached', limit, peer: hostIn(options) }),
+    );
     HTTP_AGENT.addRequest.call(this, request, { ...options, dial });
   }
 

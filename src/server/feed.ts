@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
+import { isOwnAddress, type OnLimit } from '../limits.ts';
 
 /** Peers take a stream that has been still for 3.5 s for dead; two beats may be late. */
 const BEAT_MS = 1500;
@@ -7,6 +8,8 @@ const BEAT_MS = 1500;
 const COALESCE_MS = 20;
 /** Each is a socket and a few hundred bytes; whoever finds it full asks from time to time, as of a plain Ollama. */
 const MAX_WATCHERS = 256;
+/** Those of one address: each ollana there has one, and so has each open page. */
+const MAX_PER_PEER = 32;
 /** Seconds after which somebody who found it full may try again. */
 const RETRY_AFTER_S = 30;
 /** Unsent bytes, beyond one whole set of events, that a watcher may let pile up before it is cut. */
@@ -31,6 +34,7 @@ export class Feed implements Disposable {
   readonly #clock: Clock;
   readonly #latest = new Map<string, Latest>();
   readonly #watchers = new Set<ServerResponse>();
+  readonly #perPeer = new Map<string, number>();
   /** Values that wait for their turn, by event; the key alone says that the event was sent just now. */
   readonly #held = new Map<string, { value: unknown } | undefined>();
   readonly #timers = new Map<string, Cancel>();
@@ -54,12 +58,25 @@ export class Feed implements Disposable {
     else if (this.#send(event, value) && COALESCED.has(event)) this.#hold(event);
   }
 
-  /** Makes `response` a watcher until it closes; answers 503 when there are too many or it is over. */
-  add(response: ServerResponse): void {
-    if (this.#over || this.#watchers.size >= MAX_WATCHERS) {
-      refuse(response, this.#over);
+  /**
+   * Makes `response` a watcher until it closes; answers 503 when it is over, or when there are too many, in all or of
+   * one other machine, of which `onLimit` is told.
+   */
+  add(response: ServerResponse, onLimit: OnLimit = () => {}): void {
+    if (this.#over) {
+      refuse(response, 'this ollana is shutting down');
       return;
     }
+    const peer = response.req.socket.remoteAddress ?? '';
+    const own = isOwnAddress(peer) ? 0 : (this.#perPeer.get(peer) ?? 0);
+    if (this.#watchers.size >= MAX_WATCHERS || own >= MAX_PER_PEER) {
+      const isOwn = own >= MAX_PER_PEER;
+      onLimit({ type: 'limit-reached', limit: isOwn ? 'watchers-per-peer' : 'watchers', peer });
+      const others = isOwn ? `${own} streams of ${peer}` : `${MAX_WATCHERS} others`;
+      refuse(response, `${others} watch already: close one, or ask for the lists instead`);
+      return;
+    }
+    this.#perPeer.set(peer, (this.#perPeer.get(peer) ?? 0) + 1);
     // A stream has the connection to its end; keeping it open after that would only delay a shutdown.
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',
@@ -71,6 +88,9 @@ export class Feed implements Disposable {
     if (this.#watchers.size === 1) this.#stopBeats = this.#clock.every(BEAT_MS, () => this.#tell(BEAT));
     response.once('close', () => {
       this.#watchers.delete(response);
+      const left = (this.#perPeer.get(peer) ?? 0) - 1;
+      if (left > 0) this.#perPeer.set(peer, left);
+      else this.#perPeer.delete(peer);
       if (this.#watchers.size === 0) this.#stopBeats();
     });
   }
@@ -118,8 +138,7 @@ export class Feed implements Disposable {
   }
 }
 
-function refuse(response: ServerResponse, over: boolean): void {
-  const error = over ? 'this ollana is shutting down' : `${MAX_WATCHERS} others watch already`;
+function refuse(response: ServerResponse, error: string): void {
   const body = JSON.stringify({ error });
   response.writeHead(503, {
     'Content-Type': 'application/json; charset=utf-8',

@@ -1,3 +1,4 @@
+import { isOwnAddress } from '../limits.ts';
 import type { Job, PlaceEvents } from '../routing/desk.ts';
 import { WaitLine } from './wait-line.ts';
 
@@ -14,6 +15,8 @@ export interface Waiting {
 
 /** One device's places: far more than apps have open; a hostile one gets no further. */
 const MAX_PER_DEVICE = 256;
+/** One address's, whatever devices it says are behind it: four that are full. */
+const MAX_PER_ADDRESS = 4 * MAX_PER_DEVICE;
 /** All devices together: a seat takes seconds, so the last of these waits for an hour. */
 const MAX_IN_ALL = 4096;
 
@@ -21,12 +24,15 @@ const MAX_IN_ALL = 4096;
 export class Queues {
   readonly #lines = new Map<string, WaitLine<Waiting>>();
   readonly #perDevice = new Map<string, number>();
+  readonly #perAddress = new Map<string, number>();
   #size = 0;
 
   /** Why `device` gets no further place; undefined when it does. */
   full(device: string): string | undefined {
     const own = this.#perDevice.get(device) ?? 0;
-    if (own < MAX_PER_DEVICE && this.#size < MAX_IN_ALL) return undefined;
+    const address = addressIn(device);
+    const there = address === undefined ? 0 : (this.#perAddress.get(address) ?? 0);
+    if (own < MAX_PER_DEVICE && there < MAX_PER_ADDRESS && this.#size < MAX_IN_ALL) return undefined;
     return `its queue is full (${own} waiting of this device, ${this.#size} in all)`;
   }
 
@@ -82,8 +88,21 @@ export class Queues {
 
   #count(device: string, more: 1 | -1): void {
     this.#size += more;
-    const own = (this.#perDevice.get(device) ?? 0) + more;
-    if (own > 0) this.#perDevice.set(device, own);
-    else this.#perDevice.delete(device);
+    count(this.#perDevice, device, more);
+    const address = addressIn(device);
+    if (address !== undefined) count(this.#perAddress, address, more);
   }
+}
+
+function count(counts: Map<string, number>, key: string, more: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + more;
+  if (now > 0) counts.set(key, now);
+  else counts.delete(key);
+}
+
+/** The address that a device comes from, where it is another machine's: it stands before the name that it gives itself. */
+function addressIn(device: string): string | undefined {
+  const end = device.indexOf(' ');
+  const address = end === -1 ? undefined : device.slice(0, end);
+  return isOwnAddress(address) ? undefined : address;
 }
