@@ -43,6 +43,24 @@ export class Child implements AsyncDisposable {
     throw new Error(`a child of the benchmark ${what} before it was ready`);
   }
 
+  /** Tells the child a line. */
+  say(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+
+  /** Tells the child a line; the one that it prints next, within 10 s. */
+  async ask(line: string): Promise<string> {
+    const printed = new Promise<string>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('a child of the benchmark does not answer')), 10_000);
+      this.#process.stdout?.once('data', (text: Buffer) => {
+        clearTimeout(timer);
+        resolve(String(text).trim());
+      });
+    });
+    this.say(line);
+    return printed;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.ended) return;
     const gone = once(this.#process, 'exit');

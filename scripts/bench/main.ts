@@ -7,6 +7,8 @@ import { readFleetConfig } from './fleet/config.ts';
 import { runFleet } from './fleet/fleet.ts';
 import { fleetTable } from './fleet/report.ts';
 import { runForward } from './forward.ts';
+import { runHostile } from './hostile.ts';
+import { hostileTable } from './hostile-report.ts';
 import { runQueue } from './queue.ts';
 import { queueTable } from './queue-report.ts';
 import { table } from './report.ts';
@@ -33,6 +35,10 @@ const BENCHES = {
   queue: async (config: BenchConfig, tell: Tell) => {
     const report = await runQueue(config, tell);
     return { report, text: queueTable(report) };
+  },
+  hostile: async (config: BenchConfig, tell: Tell) => {
+    const report = await runHostile(config, tell);
+    return { report, text: hostileTable(report) };
   },
   decide: async (config: BenchConfig, tell: Tell) => {
     const report = runDecide(config, tell);
