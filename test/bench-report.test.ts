@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../scripts/bench/config.ts';
+import { hostileTable, summariseHostile } from '../scripts/bench/hostile-report.ts';
 import { statSeconds, statusMb } from '../scripts/bench/process-cost.ts';
 import { type Measured, summarise, table } from '../scripts/bench/report.ts';
 import type { RoundFigures } from '../scripts/bench/round.ts';
@@ -115,5 +116,18 @@ describe('the command line of the benchmark', () => {
       "--rounds must be a whole number above 0, not 'many'",
     );
     expect(() => readConfig(['--round', '5'])).toThrow('--round');
+  });
+});
+
+describe('the report of the hostile machine', () => {
+  it('compares each attacked round with its own calm one', () => {
+    const gaps = (ms: number) => Array.from({ length: 100 }, (_, i) => (i < 90 ? 25 : ms));
+    const report = summariseHostile([gaps(30), gaps(60), gaps(40)], [gaps(31), gaps(64), gaps(60)]);
+    expect(report.rows[1]).toMatchObject({ label: 'p99', calmMs: 40, attackedMs: 60 });
+    expect(report.rows[1]?.ratio).toBeCloseTo(64 / 60);
+    expect(report.met).toBe(true);
+    expect(summariseHostile([gaps(30)], [gaps(34)]).met).toBe(false);
+    expect(summariseHostile([], []).met).toBe(false);
+    expect(hostileTable(report)).toContain('- kept: p99 at most 1.1 times as long');
   });
 });

@@ -5,6 +5,7 @@ import { HEADERS_TIMEOUT_MS, MAX_HEADER_LINES, MAX_PIPELINED } from '../src/daem
 import { MAX_PER_PEER } from '../src/daemon/peer-connections.ts';
 import { until } from './_deadline.ts';
 import { askFrom, connectFrom, HONEST, HOSTILE, startFace } from './_peer.ts';
+import { skipBecause } from './_skip.ts';
 
 const ok: RequestListener = (_, response) => void response.end('ok');
 const GET = { path: '/', method: 'GET' };
@@ -14,6 +15,8 @@ const endAll = (sockets: readonly Socket[]) => {
 };
 
 describe('connections', () => {
+  skipBecause(process.platform === 'linux' ? undefined : 'other systems have no second loopback address');
+
   it('of one address are bounded, and it is told so; others come in, and it does again when some have gone', async () => {
     await using face = await startFace(ok);
     const held = await Promise.all(

@@ -87,7 +87,8 @@ describe('a ticket that is none', () => {
     await using cluster = await start();
     const url = cluster.servers[0]?.url ?? '';
     const huge = openTicket(url, 'x', Buffer.alloc(8 * 1024 * 1024, ' '));
-    expect((await within(huge.answer, 'the cut')).error).toMatch(/ECONNRESET|EPIPE/);
+    const cut = await within(huge.answer, 'the cut');
+    expect(cut.status === 413 || /ECONNRESET|EPIPE/.test(cut.error ?? '')).toBe(true);
     const startedAt = performance.now();
     const slow = dribble(url);
     expect((await ask(cluster, '/api/chat', chat('m', 'q'))).status).toBe(200);

@@ -25,7 +25,7 @@ const MAX_WAITING = 64;
 const MAX_PER_PEER = 8;
 
 /**
- * How many times its length a body may become, from `RATIO_FROM_BYTES` on. Text becomes 10 times its length, a prompt
+ * How many times its length a body of another machine may become, from `RATIO_FROM_BYTES` on. Text becomes 10 times its length, a prompt
  * that repeats itself 100 times; a bomb 1000 times by deflate, and more by the others.
  */
 const MAX_RATIO = 200;
@@ -63,13 +63,13 @@ export class BodyDecoder {
   /**
    * The body, or the beginning of one, as it was before `Content-Encoding` (gzip, deflate, br, zstd) was
    * applied; the same buffer when none was. Undefined when it is malformed, in another or several encodings, over
-   * 20 MiB or 200 times its length decoded, or too much else is being decoded, in all or for `peer`, an address. Never
-   * rejects.
+   * 20 MiB decoded, or too much else is being decoded. `peer` is the address of whoever sent it: that of another machine
+   * may become 200 times its length and has few at once. Never rejects.
    */
   async decode(encoding: string | undefined, body: Buffer, peer?: string): Promise<Buffer | undefined> {
     const coding = (encoding ?? '').trim().toLowerCase();
     if (coding === '' || coding === 'identity') return body;
-    const decoding = decoderOf(coding, body, maxBytesOf(body), this.#clock);
+    const decoding = decoderOf(coding, body, maxBytesOf(body, peer), this.#clock);
     const refuse = (limit: LimitName): undefined => {
       this.#onLimit({ type: 'limit-reached', limit, peer });
     };
@@ -107,7 +107,8 @@ export class BodyDecoder {
   }
 }
 
-function maxBytesOf({ length }: Buffer): number {
+function maxBytesOf({ length }: Buffer, peer: string | undefined): number {
+  if (peer === undefined || isOwnAddress(peer)) return MAX_DECODED_BYTES;
   return Math.min(MAX_DECODED_BYTES, Math.max(RATIO_FROM_BYTES, MAX_RATIO * length));
 }
 

@@ -29,7 +29,7 @@ export const KNOWN: readonly Known[] = [
     title: 'a header of more than 64 kB is refused with 431',
     reason: 'Ollama takes 1 MB; nobody honest needs it, and it would be held for every waiting request',
     cases: /^a header of 200 kB$/,
-    what: /^(status|framing|end|body|header (content-type|transfer-encoding|content-length|connection))$/,
+    what: /^(status|framing|end|body|header (content-type|transfer-encoding|content-length|connection|x-ollana-error))$/,
   },
   {
     title: 'what is not HTTP is refused with 400 without a text',
