@@ -329,7 +329,7 @@ describe('other machines, at a server-mode ollana', () => {
     const body = `{"prompt":"${'x'.repeat(33 << 20)}","model":"x:cloud"}`;
     const answer = await ask(peer, '/api/generate', body);
     expect(answer.status).toBe(413);
-    expect(JSON.parse(answer.text).error).toMatch(/model|over 32 MiB/);
+    expect(JSON.parse(answer.text).error).toContain('model');
   });
 
   it('may not read this daemon’s status', async () => {

@@ -42,17 +42,20 @@ const post = (path: string, headers = {}) => ({ path, method: 'POST', headers })
 
 describe('a body of another machine', () => {
   it.each([
-    ['/api/chat', 32],
-    ['/v1/chat/completions', 32],
+    ['/api/chat', 128],
+    ['/v1/chat/completions', 128],
     ['/api/show', 4],
     ['/api/pull', 4],
-    ['/api/unknown', 32],
+    ['/api/unknown', 128],
   ])(
     'for %s is refused above %i MiB by what its header says, and when it comes without a length',
     async (path, mib) => {
       await using reader = await startReader();
       const whole = Buffer.alloc(mib * MIB);
-      expect((await askFrom(HOSTILE, reader.port, post(path), whole)).text).toBe('whole');
+      expect((await askFrom(HOSTILE, reader.port, post(path), whole)).text).toBe(
+        // What is too long to be kept is passed on as it comes.
+        mib > 32 ? 'streaming' : 'whole',
+      );
       // Only the header: the rest is not waited for.
       const socket = await connectFrom(HOSTILE, reader.port);
       socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${whole.length + 1}\r\n\r\n`);

@@ -4,6 +4,8 @@ import type { Route } from '../ollama/routes.ts';
 
 /** A body up to this is kept so that the request can be repeated elsewhere; a photo or two fit, bytes. */
 export const REPLAY_LIMIT_BYTES = 32 * 1024 * 1024;
+/** Past that a body streams; as long as this are a dozen photos from a camera with their base64, bytes. */
+const LONG_LIMIT_BYTES = 128 * 1024 * 1024;
 /** What is no prompt is a name and some options; a `create` may bring a template and licences, bytes. */
 const SMALL_LIMIT_BYTES = 4 * 1024 * 1024;
 /** Time for any body of another machine, ms, before its length counts. */
@@ -30,7 +32,7 @@ export function bodyBounds({ path, class: cls }: Route, address: string | undefi
   const stream = path === '/api/blobs/';
   if (isOwnAddress(address)) return { peer: undefined, path, stream, maxBytes: Number.POSITIVE_INFINITY };
   const long = cls === 'inference' || cls === 'unknown';
-  const maxBytes = stream ? Number.POSITIVE_INFINITY : long ? REPLAY_LIMIT_BYTES : SMALL_LIMIT_BYTES;
+  const maxBytes = stream ? Number.POSITIVE_INFINITY : long ? LONG_LIMIT_BYTES : SMALL_LIMIT_BYTES;
   return { peer: address ?? '', path, stream, maxBytes };
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
+import type { OllanaError } from '../errors.ts';
 import type { OnLimit } from '../limits.ts';
 import {
   type BodyBounds,
@@ -12,7 +13,7 @@ import {
 } from './body-limits.ts';
 import { Held } from './held.ts';
 import { answerRaw } from './raw-answer.ts';
-import { Upload } from './upload.ts';
+import { Upload, type UploadWatch } from './upload.ts';
 
 /**
  * A request body. `whole`: all of it, repeatable. `streaming`: the beginning that was read to look for the
@@ -107,17 +108,25 @@ export class BodyReader {
     const { clock, onLimit } = this.#options;
     const beginning = Buffer.concat(chunks);
     let upload: Upload | undefined;
-    const onIdle = () => {
-      onLimit({ type: 'limit-reached', limit: 'body-time', peer: bounds.peer });
-      const { code, status, message } = bodyTooSlow(bounds);
+    const end = ({ code, status, message, limit }: OllanaError) => {
+      if (limit) onLimit({ type: 'limit-reached', limit, peer: bounds.peer });
       // Not by the response: its connection must look as broken as it is, to the server that waits for the rest.
       answerRaw(request.socket, clock, { code, status, message });
     };
+    const watch: UploadWatch | undefined =
+      bounds.peer === undefined
+        ? undefined
+        : {
+            clock,
+            maxBytes: bounds.maxBytes,
+            onIdle: () => end(bodyTooSlow(bounds)),
+            onExcess: () => end(bodyTooLong(bounds)),
+          };
     return {
       type: 'streaming',
       beginning,
       open: () => {
-        upload = new Upload(beginning, request, bounds.peer === undefined ? undefined : { clock, onIdle });
+        upload = new Upload(beginning, request, watch);
         return upload;
       },
       release: () => {

@@ -5,10 +5,13 @@ import type { Cancel, Clock } from '../clock.ts';
 /** Nothing comes for this long of an upload that a server waits for, ms: its sender sleeps, or means to hold it. */
 export const IDLE_UPLOAD_MS = 60_000;
 
-/** Who is told, once, that an upload does not come any more. */
+/** Who is told, once, that an upload does not come any more, or does not end. */
 export interface UploadWatch {
   readonly clock: Clock;
+  /** Bytes. */
+  readonly maxBytes: number;
   readonly onIdle: () => void;
+  readonly onExcess: () => void;
 }
 
 /**
@@ -19,6 +22,7 @@ export class Upload extends Readable {
   readonly #request: IncomingMessage;
   #beginning: Buffer | undefined;
   #following = false;
+  #bytes: number;
   /** Since when, on the clock, more is wanted and has not come; undefined while nothing is wanted. */
   #wantedSince: number | undefined;
   readonly #watch: UploadWatch | undefined;
@@ -28,6 +32,7 @@ export class Upload extends Readable {
     super();
     this.#beginning = beginning.length > 0 ? beginning : undefined;
     this.#request = request;
+    this.#bytes = beginning.length;
     this.#watch = watch;
   }
 
@@ -77,6 +82,8 @@ export class Upload extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#bytes += chunk.length;
+    if (this.#watch && this.#bytes > this.#watch.maxBytes) return this.#watch.onExcess();
     const isMoreWanted = this.push(chunk);
     this.#wantedSince = isMoreWanted ? this.#watch?.clock.now() : undefined;
     if (!isMoreWanted) this.#request.pause();
