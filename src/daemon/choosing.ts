@@ -9,6 +9,7 @@ import { Demand } from '../routing/demand.ts';
 import { FleetSpeeds } from '../routing/fleet-speeds.ts';
 import { Router } from '../routing/router.ts';
 import type { DialPlan } from '../security/dial.ts';
+import type { QueueEvent } from '../server/events.ts';
 import { Desks, type SlotsOf } from './desks.ts';
 
 export interface ChoosingOptions {
@@ -25,7 +26,7 @@ export interface ChoosingOptions {
   readonly slots: SlotsOf;
   /** How servers are dialled. */
   readonly dialer: DialPlan;
-  readonly onNotice: (notice: CostFileNotice) => void;
+  readonly onNotice: (notice: CostFileNotice | QueueEvent) => void;
 }
 
 /** What choosing servers takes: queues, what has been learned, and who asks them. */
@@ -45,7 +46,7 @@ export async function startChoosing(options: ChoosingOptions): Promise<Choosing>
   const costs = new Costs();
   const file = new CostFile({ dir: dataDir, costs, clock, onNotice });
   await file.start();
-  const desks = new Desks({ clock, fleet, costs, device: deviceId, slots, dialer });
+  const desks = new Desks({ clock, fleet, costs, device: deviceId, slots, dialer, onTicket: onNotice });
   const affinity = new Affinity();
   const inFlight = new Map<string, number>();
   return {

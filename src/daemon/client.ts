@@ -84,12 +84,13 @@ export async function startClient(
   });
   const onSighting = core.fleet.sight;
   const onNotice = core.emit;
+  const onTraffic = core.emit;
   const [face] = core.face.servers;
   const taken = config.takePort && face ? new TakenPort({ face, clock, log }) : undefined;
   const ends: AsyncDisposable[] = taken ? [taken] : [];
   const daemon = core.daemon(ends);
   try {
-    sources.push(...sourcesOf({ config, clock, onSighting, onNotice }));
+    sources.push(...sourcesOf({ config, clock, onSighting, onNotice, onTraffic }));
     ends.push(...sources);
     for (const source of sources) await source.start();
   } catch (error) {

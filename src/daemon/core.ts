@@ -92,7 +92,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { desks } = choosing;
   const pairedIdOf = (exchange: Exchange) => gate.deviceOf(exchange)?.id;
-  const parts = { deviceId, fleet, desks, pairedIdOf };
+  const parts = { deviceId, fleet, desks, emit, pairedIdOf };
   const peers = options.peers?.(parts);
   const router = choosing.router(fleet, peers && config.ollama);
   const via = `${OWN_VIA}-${config.mode}-${deviceId.slice(0, 16)}`;

@@ -5,6 +5,7 @@ import type { ServerFacts } from '../fleet/pool.ts';
 import type { Desk } from '../routing/desk.ts';
 import { type DialPlan, PLAIN } from '../security/dial.ts';
 import { PathAgent } from '../security/path-agent.ts';
+import type { OnTicket } from '../server/events.ts';
 import { LocalDesk } from '../server/local-desk.ts';
 import { RemoteDesk } from '../server/remote-desk.ts';
 
@@ -23,6 +24,7 @@ export interface DesksOptions {
   readonly slots: SlotsOf;
   /** How servers are dialled; absent: in the clear. */
   readonly dialer?: DialPlan | undefined;
+  readonly onTicket?: OnTicket | undefined;
 }
 
 /** A list that came by itself tells what was in memory this long ago at least, ms. */
@@ -73,13 +75,14 @@ export class Desks implements Disposable {
   }
 
   #remote({ deviceId, url }: ServerFacts): RemoteDesk {
-    const { clock, device } = this.#options;
+    const { clock, device, onTicket } = this.#options;
     return new RemoteDesk({
       clock,
       device,
       url,
       agent: this.#agent,
       load: () => this.#facts(deviceId)?.load,
+      onTicket,
     });
   }
 

@@ -21,13 +21,13 @@ export function localRules(ollama: string): (parts: RuleParts) => Rules {
 
 /** What other ollanas and other machines send: it runs on the Ollama at `ollama` and is never sent on. */
 export function peerRules(ollama: string, clock: Clock): (parts: RuleParts) => PeerRules {
-  return ({ fleet, desks, pairedIdOf }) => {
+  return ({ fleet, desks, emit, pairedIdOf }) => {
     const view = onlyAt(fleet, ollama);
     const desk = () => {
       const [own] = view.servers();
       return own && desks.of(own);
     };
-    const door = new TicketDoor({ clock, desk });
+    const door = new TicketDoor({ clock, desk, onTicket: emit });
     return {
       view,
       door,

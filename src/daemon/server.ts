@@ -80,6 +80,7 @@ export async function startServer(
   });
   reloader?.onChange(tell);
   const onNotice = core.emit;
+  const onTraffic = core.emit;
   const beacon = new BeaconServer({
     port: config.discoveryPort,
     httpPort: port,
@@ -90,6 +91,7 @@ export async function startServer(
     name: config.name,
     clock,
     onNotice,
+    onTraffic,
   });
   const mdns = new MdnsAdvertiser({
     host: config.host,
@@ -129,7 +131,9 @@ export async function startServer(
     if (up) void parallel.cameBack(server?.version).then(() => core.choosing.desks.review());
   });
   try {
-    others.push(...sourcesOf({ config, clock, onSighting: fleet.sight, onNotice, ownDeviceId: deviceId }));
+    others.push(
+      ...sourcesOf({ config, clock, onSighting: fleet.sight, onNotice, onTraffic, ownDeviceId: deviceId }),
+    );
     sources.push(...others);
     for (const announcer of announcers) await announcer.start();
     for (const source of others) await source.start();

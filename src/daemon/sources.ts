@@ -7,12 +7,14 @@ import type { OnNotice } from '../discovery/notice.ts';
 import { ServerFile } from '../discovery/server-file.ts';
 import type { DiscoverySource, OnSighting } from '../discovery/sighting.ts';
 import { StaticServers } from '../discovery/static.ts';
+import type { OnTraffic } from '../discovery/traffic.ts';
 
 export interface SourcesOptions {
   readonly config: CommonConfig;
   readonly clock: Clock;
   readonly onSighting: OnSighting;
   readonly onNotice: OnNotice;
+  readonly onTraffic?: OnTraffic | undefined;
   /** Sightings of this device are not reported; absent where we are no server. */
   readonly ownDeviceId?: string;
 }

@@ -1,6 +1,7 @@
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Pool } from '../fleet/pool.ts';
 import type { FleetView } from '../fleet/view.ts';
+import type { ObservedEvent } from '../observe/event-stream.ts';
 import { Aggregator } from '../proxy/aggregate.ts';
 import { broadcast } from '../proxy/broadcast.ts';
 import type { Exchange } from '../proxy/exchange.ts';
@@ -20,6 +21,8 @@ export interface RuleParts {
   readonly desks: Desks;
   /** The paired device that a request comes from. */
   readonly pairedIdOf: (exchange: Exchange) => string | undefined;
+  /** Tells whoever observes the daemon. */
+  readonly emit: (event: ObservedEvent) => void;
 }
 
 /** How the requests of one kind of client are treated. */

@@ -5,6 +5,7 @@ import { type Interfaces, type Link, linkTo } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
 import type { DiscoverySource, OnSighting } from './sighting.ts';
 import { type Heard, type RoundReason, Station } from './station.ts';
+import type { OnTraffic } from './traffic.ts';
 import { encodeBare, encodeQuery } from './wire.ts';
 
 export interface BeaconClientOptions {
@@ -21,6 +22,7 @@ export interface BeaconClientOptions {
   /** Sightings of this device are not reported. */
   readonly ownDeviceId?: string | undefined;
   readonly onNotice?: OnNotice | undefined;
+  readonly onTraffic?: OnTraffic | undefined;
   /** How the interfaces are read; `os.networkInterfaces` unless given. */
   readonly networkInterfaces?: (() => Interfaces) | undefined;
 }

@@ -3,6 +3,7 @@ import { Audience } from './audience.ts';
 import type { Interfaces, Link } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
 import { type Heard, type RoundReason, Station } from './station.ts';
+import type { OnTraffic } from './traffic.ts';
 import { encodeBare, encodeGoodbye, encodeReply, type Speaker } from './wire.ts';
 
 export interface BeaconServerOptions {
@@ -26,6 +27,7 @@ export interface BeaconServerOptions {
   /** For phase and jitter, [0, 1); Math.random unless given. */
   readonly random?: (() => number) | undefined;
   readonly onNotice?: OnNotice | undefined;
+  readonly onTraffic?: OnTraffic | undefined;
   /** How the interfaces are read; `os.networkInterfaces` unless given. */
   readonly networkInterfaces?: (() => Interfaces) | undefined;
 }

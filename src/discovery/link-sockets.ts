@@ -2,6 +2,7 @@ import { zoneOf } from '../config/host.ts';
 import { reasonOf } from '../errors.ts';
 import { LIMITED_BROADCAST, type Link } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
+import type { OnTraffic } from './traffic.ts';
 import { type Remote, UdpSocket } from './udp.ts';
 
 export interface LinkSocketsOptions {
@@ -12,6 +13,7 @@ export interface LinkSocketsOptions {
   /** `toAll`: it came to a group. What is broadcast on IPv4 does not come here. */
   readonly onDatagram: (bytes: Buffer, from: Remote, toAll: boolean) => void;
   readonly onNotice: OnNotice;
+  readonly onTraffic?: OnTraffic | undefined;
 }
 
 interface Open {
@@ -59,7 +61,7 @@ export class LinkSockets implements AsyncDisposable {
 
   /** Sends to one peer from the link's address. That it cannot be reached is its own affair. */
   send(link: Link, bytes: Uint8Array, to: Remote): void {
-    this.#sockets.get(keyOf(link))?.socket.send(bytes, to);
+    this.#send(link, bytes, to);
   }
 
   /** Sends to everyone on the link's network: by every address that means all, or with `turn` by one of them in turn. */
@@ -70,8 +72,15 @@ export class LinkSockets implements AsyncDisposable {
     const addresses = turn === undefined ? all : all.slice(turn % all.length).slice(0, 1);
     for (const address of addresses) {
       const done = (error: unknown) => this.#note(link, address, error);
-      this.#sockets.get(keyOf(link))?.socket.send(bytes, { address, port }, done);
+      this.#send(link, bytes, { address, port }, done);
     }
+  }
+
+  #send(link: Link, bytes: Uint8Array, to: Remote, done?: (error: unknown) => void): void {
+    const open = this.#sockets.get(keyOf(link));
+    if (!open) return;
+    open.socket.send(bytes, to, done);
+    this.#options.onTraffic?.({ type: 'datagram', by: 'beacon', direction: 'out' });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

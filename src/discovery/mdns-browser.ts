@@ -9,6 +9,7 @@ import { BROWSE, factsOf, MDNS_PORT, type MdnsQuestion } from './mdns-records.ts
 import { MdnsSockets } from './mdns-sockets.ts';
 import type { OnNotice } from './notice.ts';
 import type { DiscoverySource, OnSighting } from './sighting.ts';
+import type { OnTraffic } from './traffic.ts';
 
 export interface MdnsBrowserOptions {
   /** The only interfaces that may be used; empty = all. */
@@ -20,6 +21,7 @@ export interface MdnsBrowserOptions {
   /** Sightings of this device are not reported. */
   readonly ownDeviceId?: string | undefined;
   readonly onNotice?: OnNotice | undefined;
+  readonly onTraffic?: OnTraffic | undefined;
   /** How the interfaces are read; `os.networkInterfaces` unless given. */
   readonly networkInterfaces?: (() => Interfaces) | undefined;
   /** 5353 unless given: all of mDNS is there. */
@@ -78,8 +80,11 @@ export class MdnsBrowser implements DiscoverySource {
       port,
       clock,
       onNotice,
+      onTraffic: options.onTraffic,
       onBytes: (bytes, from, place, decode) => {
-        if (intake.lets(bytes, from, place, this.#network.near)) intake.spend(decode);
+        if (!intake.lets(bytes, from, place, this.#network.near)) return;
+        options.onTraffic?.({ type: 'datagram', by: 'mdns', direction: 'in' });
+        intake.spend(decode);
       },
       onPacket: (packet) => this.#heard(packet),
     });

@@ -5,6 +5,7 @@ import type { MdnsPlace } from './mdns-near.ts';
 import type { MdnsQuestion } from './mdns-records.ts';
 import type { OnNotice } from './notice.ts';
 import { Recent } from './recent.ts';
+import type { OnTraffic } from './traffic.ts';
 import type { Remote } from './udp.ts';
 
 export interface MdnsSocketsOptions {
@@ -15,6 +16,7 @@ export interface MdnsSocketsOptions {
   /** A response that was decoded. Must not throw. */
   readonly onPacket: (packet: MdnsPacket) => void;
   readonly onNotice: OnNotice;
+  readonly onTraffic?: OnTraffic | undefined;
 }
 
 /** What could not be opened is tried again after so long. */
@@ -51,7 +53,10 @@ export class MdnsSockets implements AsyncDisposable {
       ({ place }) => only === undefined || place.interface === only,
     );
     await Promise.all(
-      asking.map(async ({ place, socket }) => this.#note(place, await socket.ask(questions), 'send-failed')),
+      asking.map(async ({ place, socket }) => {
+        this.#options.onTraffic?.({ type: 'datagram', by: 'mdns', direction: 'out' });
+        this.#note(place, await socket.ask(questions), 'send-failed');
+      }),
     );
   }
 

@@ -5,6 +5,7 @@ import { LinkSockets } from './link-sockets.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { OnNotice } from './notice.ts';
 import { beat } from './rhythm.ts';
+import type { OnTraffic } from './traffic.ts';
 import { type Remote, UdpSocket } from './udp.ts';
 import { type Datagram, decode } from './wire.ts';
 
@@ -34,6 +35,7 @@ export interface StationOptions {
   /** For phase and jitter, [0, 1); Math.random unless given. */
   readonly random?: (() => number) | undefined;
   readonly onNotice?: OnNotice | undefined;
+  readonly onTraffic?: OnTraffic | undefined;
   /** How the interfaces are read; `os.networkInterfaces` unless given. */
   readonly networkInterfaces?: (() => Interfaces) | undefined;
   /** Time to speak on a link: because something is new, or because 5 s are over. */
@@ -88,6 +90,7 @@ export class Station implements AsyncDisposable {
       groupPort: options.port,
       onDatagram: (bytes, from, toAll) => this.#received(bytes, from, toAll ? 'port' : 'link'),
       onNotice: this.#onNotice,
+      onTraffic: options.onTraffic,
     });
   }
 
@@ -198,6 +201,11 @@ export class Station implements AsyncDisposable {
     if (this.#disposed) return;
     const datagram = decode(bytes);
     const link = datagram && linkTo(from.address, this.links);
+    this.#options.onTraffic?.({
+      type: 'datagram',
+      by: 'beacon',
+      direction: datagram && link ? 'in' : 'dropped',
+    });
     if (datagram && link) this.#options.onHeard({ datagram, from, link, by });
   }
 }

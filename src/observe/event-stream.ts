@@ -1,11 +1,19 @@
 import type { Cancel } from '../clock.ts';
 import type { DiscoveryNotice } from '../discovery/notice.ts';
+import type { DiscoveryTraffic } from '../discovery/traffic.ts';
 import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
 import type { ProxyEvent } from '../proxy/events.ts';
+import type { QueueEvent } from '../server/events.ts';
 
 /** All that can be observed of a daemon; `type` is unique among them. */
-export type ObservedEvent = FleetEvent | ProxyEvent | DiscoveryNotice | CostFileNotice;
+export type ObservedEvent =
+  | FleetEvent
+  | ProxyEvent
+  | QueueEvent
+  | DiscoveryNotice
+  | DiscoveryTraffic
+  | CostFileNotice;
 
 export type Listener = (event: ObservedEvent) => void;
 

@@ -28,6 +28,10 @@ export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void 
       case 'request-ended':
       case 'limit-reached':
         return proxy(event);
+      // Too many for anybody to read; they are counted.
+      case 'ticket':
+      case 'datagram':
+        return;
       case 'cost-file-unreadable':
       case 'cost-file-unwritable':
         return costs(event);

@@ -106,6 +106,22 @@ function protocolOf(path: string): Protocol {
   return path.startsWith('/v1/') ? 'openai' : 'ollama';
 }
 
+/** Every name that `routeName` gives. */
+export const ROUTE_NAMES: readonly string[] = [...new Set(ROUTES.map(nameOf)), 'ollana', 'other'];
+
+/**
+ * What a request is counted under: the path in the table with `*` for what varies, `ollana` for ollana's own paths,
+ * `other` for what Ollama does not have. Pure.
+ */
+export function routeName(route: Route, isOwnPath: boolean): string {
+  if (isOwnPath) return 'ollana';
+  return route.class === 'unknown' ? 'other' : nameOf(route);
+}
+
+function nameOf({ path }: Route): string {
+  return path.length > 1 && path.endsWith('/') ? `${path}*` : path;
+}
+
 /** Whether Ollama has this path under any method. Pure. */
 export function isKnownPath(path: string): boolean {
   return ROUTES.some(

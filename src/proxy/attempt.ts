@@ -182,18 +182,21 @@ async function answered(
       pick.begun();
     },
     onStall: () => pick.stalled(),
-    describe: (reason) => {
+    describe: (reason, told) => {
+      exchange.incomplete = !told;
       exchange.error = `${pick.server.name} broke off: ${why(reason)}`;
       return exchange.error;
     },
   });
   if (end.type === 'completed') {
+    if (status === 200)
+      exchange.counters = readCounters({ protocol: route.protocol, framing, tail: end.tail });
     return {
       type: 'answered',
       outcome: status < 400 ? { type: 'completed' } : statusOutcome(status, response),
       ...(status === 200 && {
         result: {
-          counters: readCounters({ protocol: route.protocol, framing, tail: end.tail }),
+          counters: exchange.counters,
           streamed: framing !== 'none',
           firstByteMs,
           totalMs: clock.now() - sentAt,

@@ -106,7 +106,9 @@ export class Chooser {
     });
     const ms = clock.now() - since;
     // A wait for a seat in between was no wait for a server.
-    this.#heldMs += ms - (this.#exchange.queueMs - queuedMs);
+    const held = ms - (this.#exchange.queueMs - queuedMs);
+    this.#heldMs += held;
+    this.#exchange.heldMs += held;
     this.#exchange.queueMs = queuedMs + ms;
     return pick;
   }

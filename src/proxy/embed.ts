@@ -1,3 +1,4 @@
+import { type Counters, readCounters } from '../ollama/counters.ts';
 import { joinAnswers } from '../ollama/embed-join.ts';
 import { type InputSpans, inputSpans, splitBodies } from '../ollama/embed-split.ts';
 import { embedHolders, planEmbed, type Share } from '../routing/embed-plan.ts';
@@ -38,6 +39,9 @@ const PROTOCOLS: ReadonlyMap<string, Batch['protocol']> = new Map([
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** Answers kept by all split requests together, bytes. */
 const MAX_HELD_BYTES = 256 * 1024 * 1024;
+
+/** The end of an answer where its counters are, bytes. */
+const COUNTERS_BYTES = 8 * 1024;
 
 /** Splits embedding requests over servers where that makes them end sooner, and learns how fast the servers are. */
 export class EmbedBatches {
@@ -92,9 +96,11 @@ export class EmbedBatches {
       const joined = parts && joinOrNot(batch, parts);
       if (!first || !parts || !joined) return false;
       exchange.server = [...new Set(parts.map(({ server }) => server))].join(', ');
+      exchange.deviceId = undefined;
       exchange.reason = 'split';
       exchange.firstByteAt = this.#options.clock.now();
       exchange.bytes += joined.length;
+      exchange.counters = countersOf(batch, joined);
       const own = ['Content-Type', first.contentType, 'Content-Length', String(joined.length)];
       exchange.response.writeHead(200, [...own, ...headers()]);
       exchange.response.end(joined);
@@ -147,6 +153,7 @@ export class EmbedBatches {
     const tried = new Set<string>();
     const doubted: string[] = [];
     let fresh = false;
+    let failed = false;
     while (!signal.aborted) {
       // Whoever has finished its own part has least to do, so it comes before those still at theirs.
       const rest = embedHolders(router.pool(), modelKey).toSorted((a, b) => a.inFlight - b.inFlight);
@@ -155,10 +162,11 @@ export class EmbedBatches {
       if (!pick) return undefined;
       const since = clock.now();
       exchange.attempts += 1;
+      if (failed) exchange.retries += 1;
       const attempt = exchange.attempts;
       const end = await askPart(this.#options, { exchange, pick, body, fresh, signal, takeRoom });
       pick.release(end.outcome);
-      this.#report(exchange, pick, attempt, end);
+      this.#report(exchange, pick, attempt, end, clock.now() - since);
       if (end.type === 'again') {
         fresh = true;
         continue;
@@ -172,6 +180,7 @@ export class EmbedBatches {
         return { answer: end.body, contentType: end.contentType, count, server: pick.server.name };
       }
       if (end.type === 'unsplit') return undefined;
+      failed = true;
       if (end.status === 500) doubted.push(pick.server.deviceId);
     }
     return undefined;
@@ -183,11 +192,23 @@ export class EmbedBatches {
     this.#rates.note(server.deviceId, modelKey, { inputs, ms, alone, loaded });
   }
 
-  #report({ id, model }: Exchange, { server, reason }: Pick, attempt: number, end: PartEnd): void {
-    const { name, url } = server;
-    const { outcome } = end;
-    this.#options.emit({ type: 'attempt-ended', id, attempt, model, server: name, url, reason, outcome });
+  #report(
+    { id, model }: Exchange,
+    { server, reason }: Pick,
+    attempt: number,
+    { outcome, type: end }: PartEnd,
+    durationMs: number,
+  ): void {
+    const { name, deviceId, url } = server;
+    const about = { id, attempt, model, server: name, deviceId, url, reason };
+    this.#options.emit({ type: 'attempt-ended', ...about, outcome, end, durationMs });
   }
+}
+
+/** What the joined answer counts: behind its vectors. */
+function countersOf({ protocol }: Batch, joined: Buffer): Counters | undefined {
+  const tail = joined.toString('utf8', Math.max(0, joined.length - COUNTERS_BYTES));
+  return readCounters({ protocol, framing: 'none', tail });
 }
 
 /** Undefined where what the servers said does not fit together: one server's answer is then passed on as it is. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode } from '../errors.ts';
 import type { LimitName } from '../limits.ts';
+import type { Counters } from '../ollama/counters.ts';
 import { isKnownPath, type Route, routeOf } from '../ollama/routes.ts';
 import type { ApiKey } from '../security/api-key.ts';
 
@@ -31,17 +32,32 @@ export interface Exchange {
   key: AppKey | undefined;
   /** A command of this installation asks. */
   isOwnCommand: boolean;
+  /** It was for one of ollana's own paths. */
+  isOwnPath: boolean;
   model: string | undefined;
   server: string | undefined;
+  /** Id of that server; undefined where several share it. */
+  deviceId: string | undefined;
   reason: string | undefined;
   error: string | undefined;
   errorCode: ErrorCode | undefined;
   /** What there was too much of, where that is why it was refused. */
   limit: LimitName | undefined;
+  /** The answer had begun and broke off. */
+  incomplete: boolean;
   attempts: number;
+  /** Attempts that followed a failed one. */
+  retries: number;
+  /** Time without a server to send to, ms. */
   queueMs: number;
+  /** Of that, the wait for a server rather than for a seat, ms. */
+  heldMs: number;
   firstByteAt: number | undefined;
   bytes: number;
+  /** The model was not known to be in memory when the request was sent. */
+  cold: boolean;
+  /** What the end of the answer told. */
+  counters: Counters | undefined;
 }
 
 /** Begins the notes on a request; `startedAt` is on the clock. */
@@ -68,16 +84,23 @@ export function openExchange(
     changes: new Map(),
     key: undefined,
     isOwnCommand: false,
+    isOwnPath: false,
     model: undefined,
     server: undefined,
+    deviceId: undefined,
     reason: undefined,
     error: undefined,
     errorCode: undefined,
     limit: undefined,
+    incomplete: false,
     attempts: 0,
+    retries: 0,
     queueMs: 0,
+    heldMs: 0,
     firstByteAt: undefined,
     bytes: 0,
+    cold: false,
+    counters: undefined,
   };
 }
 

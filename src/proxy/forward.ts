@@ -127,10 +127,12 @@ export class Forwarder {
       replayable: body.type === 'whole',
     });
     let over = false;
+    let failed = false;
     while (!gone.aborted && !over) {
       const pick = (await chooser.best(tried)) ?? (said ? undefined : await chooser.hold(tried));
       if (gone.aborted) return pick?.release({ type: 'nobody' });
       if (!pick) break;
+      if (failed) exchange.retries += 1;
       const since = this.#options.clock.now();
       const rivals = fresh || body.type !== 'whole' ? [] : chooser.rivals(pick, tried, raceWidth - 1);
       const ends = await tryAt(this.#options, { exchange, asked, body, fresh }, [pick, ...rivals]);
@@ -160,6 +162,7 @@ export class Forwarder {
             { status: 502 },
           );
         }
+        failed = true;
         if (end.outcome.type === 'failed' && end.outcome.cause === 'stream')
           broke = `${one.server.name} broke off: ${end.outcome.reason}`;
         if (end.answer?.status === 500) doubted.push(one.server.deviceId);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
-import { pathOf } from '../ollama/routes.ts';
+import { pathOf, routeName } from '../ollama/routes.ts';
 import { type Exposure, judgeExposure } from '../server/exposure.ts';
 import type { Aggregator } from './aggregate.ts';
 import { answerError } from './error-answer.ts';
@@ -52,15 +52,19 @@ export class Front {
   handle = (request: IncomingMessage, response: ServerResponse): void => {
     const exchange = openExchange(request, response, this.#options.clock.now());
     response.on('error', () => {}); // 'close' follows and is what counts.
-    response.once('close', () => this.#report(exchange));
+    let work: Promise<void> | undefined;
+    response.once('close', () => this.#report(exchange, work));
     if (!passGuard(this.#options.guard, exchange)) return;
     this.#options.keys.recognise(exchange);
-    if (this.#options.own(exchange)) return;
+    if (this.#options.own(exchange)) {
+      exchange.isOwnPath = true;
+      return;
+    }
     this.#open += 1;
     response.once('close', () => {
       this.#open -= 1;
     });
-    this.#route(exchange).catch((error: unknown) => answerError(exchange, error));
+    work = this.#route(exchange).catch((error: unknown) => answerError(exchange, error));
   };
 
   async #route(exchange: Exchange): Promise<void> {
@@ -104,7 +108,8 @@ export class Front {
     return true;
   }
 
-  #report(exchange: Exchange): void {
+  /** Tells of a request that has ended for its client, when `work` for it has ended, too: it notes what came of it. */
+  #report(exchange: Exchange, work: Promise<void> | undefined): void {
     const { clock, emit } = this.#options;
     const { response, startedAt, firstByteAt, error, limit } = exchange;
     const peer = exchange.request.socket.remoteAddress;
@@ -117,29 +122,48 @@ export class Front {
           : 'client-left'
         : whole && response.statusCode >= 400 && response.statusCode < 500
           ? 'refused'
-          : 'failed';
-    emit({
-      type: 'request-ended',
-      id: exchange.id,
-      method: exchange.method,
-      path: pathOf(exchange.target),
-      client: peer ?? '',
-      key: exchange.key?.name,
-      model: exchange.model,
-      server: exchange.server,
-      reason: exchange.reason,
+          : exchange.incomplete
+            ? 'incomplete'
+            : 'failed';
+    const seen = {
       status: response.headersSent ? response.statusCode : undefined,
       outcome,
       error,
       errorCode: exchange.errorCode,
-      attempts: exchange.attempts,
-      changed: changesOf(exchange),
-      queueMs: exchange.queueMs,
       firstByteMs: firstByteAt === undefined ? undefined : firstByteAt - startedAt,
       durationMs: clock.now() - startedAt,
       bytes: exchange.bytes,
-    });
+    } as const;
+    const tell = () => emit({ ...factsOf(exchange), ...seen });
+    if (work) void work.then(tell);
+    else tell();
   }
+}
+
+function factsOf(exchange: Exchange) {
+  const { id, method, route, attempts, retries, queueMs, heldMs, cold, counters } = exchange;
+  const { model, server, deviceId, reason } = exchange;
+  return {
+    type: 'request-ended',
+    id,
+    method,
+    path: pathOf(exchange.target),
+    route: routeName(route, exchange.isOwnPath),
+    routeClass: route.class,
+    client: exchange.request.socket.remoteAddress ?? '',
+    key: exchange.key?.name,
+    model,
+    server,
+    deviceId,
+    reason,
+    attempts,
+    retries,
+    changed: changesOf(exchange),
+    queueMs,
+    heldMs,
+    cold,
+    counters,
+  } as const;
 }
 
 /** What was changed in a request, as its answer's headers tell it. */

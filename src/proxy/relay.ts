@@ -27,8 +27,11 @@ export interface RelayOptions {
   readonly onBegin: () => void;
   /** Called when the client does not keep up. */
   readonly onStall: () => void;
-  /** Called once, before the client is told, when an answer that has begun fails; returns the words for it. */
-  readonly describe: (reason: string) => string;
+  /**
+   * Called once, before the client is told, when an answer that has begun fails; returns the words for it. `told`: the
+   * server itself ended it with an error.
+   */
+  readonly describe: (reason: string, told: boolean) => string;
 }
 
 export type RelayEnd =
@@ -81,7 +84,7 @@ export function relay(
     };
     const fail = (reason: string) => {
       if (begun) {
-        const words = options.describe(reason);
+        const words = options.describe(reason, false);
         breakOff(client, roomForMore ? errorEnd(framing, options.protocol, words, tail.open) : '');
       }
       settle({ type: 'failed', begun, told: false, reason });
@@ -132,7 +135,7 @@ export function relay(
         return settle({ type: 'completed', tail: words });
       }
       const reason = 'the server reported an error';
-      options.describe(reason);
+      options.describe(reason, true);
       client.end();
       settle({ type: 'failed', begun: true, told: true, reason });
     });

@@ -54,13 +54,18 @@ async function tryOne(
   pick: Pick,
   gate?: Gate,
 ): Promise<AttemptEnd> {
-  const { deviceId, name, url, modelKeys } = pick.server;
+  const { deviceId, name, url, modelKeys, loadedKeys } = pick.server;
   const { id, model, request, route } = exchange;
   exchange.attempts += 1;
   const number = exchange.attempts;
+  const isCold =
+    route.class === 'inference' && asked.modelKey !== undefined && !loadedKeys.has(asked.modelKey);
+  const since = options.clock.now();
   const note = () => {
     exchange.server = name;
+    exchange.deviceId = deviceId;
     exchange.reason = pick.reason;
+    exchange.cold = isCold;
   };
   note();
   const bytes =
@@ -94,8 +99,18 @@ async function tryOne(
   }
   if (route.class === 'pinned' || route.class === 'broadcast' || asked.unloads)
     options.onManaged(exchange, deviceId);
-  const { reason } = pick;
-  const { outcome } = end;
-  options.emit({ type: 'attempt-ended', id, attempt: number, model, server: name, url, reason, outcome });
+  options.emit({
+    type: 'attempt-ended',
+    id,
+    attempt: number,
+    model,
+    server: name,
+    deviceId,
+    url,
+    reason: pick.reason,
+    outcome: end.outcome,
+    end: end.type,
+    durationMs: options.clock.now() - since,
+  });
   return end;
 }

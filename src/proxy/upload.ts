@@ -83,7 +83,10 @@ export class Upload extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#bytes += chunk.length;
-    if (this.#watch && this.#bytes > this.#watch.maxBytes) return this.#watch.onExcess();
+    if (this.#watch && this.#bytes > this.#watch.maxBytes) {
+      this.#watch.onExcess();
+      return;
+    }
     const isMoreWanted = this.push(chunk);
     this.#wantedSince = isMoreWanted ? this.#watch?.clock.now() : undefined;
     if (!isMoreWanted) this.#request.pause();

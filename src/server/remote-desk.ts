@@ -7,6 +7,7 @@ import { type ModelLoad, type ServerLoad, serverLoad, type TakenSeat, withTaken 
 import { UNKNOWN_COST } from '../routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
 import { serviceMs, UNLOADED } from '../routing/finish.ts';
+import type { OnTicket, TicketStep } from './events.ts';
 import { readTicketAnswer } from './ticket-answer.ts';
 import { DEVICE_HEADER, GRANT_HEADER, IF_FREE_HEADER, TICKETS_PATH, writeTicket } from './ticket-wire.ts';
 
@@ -19,6 +20,7 @@ export interface RemoteDeskOptions {
   readonly device: string;
   /** What the server told last. */
   readonly load: () => ServerLoad | undefined;
+  readonly onTicket?: OnTicket | undefined;
 }
 
 /** What the server tells is older than what we have sent it since by this at most, ms: a round trip and a pause. */
@@ -119,21 +121,23 @@ export class RemoteDesk implements Desk {
       },
     });
     let settled = false;
+    const tell = (step: TicketStep) => this.#options.onTicket?.({ type: 'ticket', role: 'client', step });
     /** Whether this is the first that settles it; then no more is heard of it. */
-    const settle = () => {
+    const settle = (step: TicketStep) => {
       if (settled) return false;
       settled = true;
+      tell(step);
       this.#open.delete(lose);
       return true;
     };
     const lose = () => {
-      if (!settle()) return;
+      if (!settle('lost')) return;
       request.destroy();
       onLost();
     };
     this.#open.add(lose);
     const refused = (reason: string) => {
-      if (!settle()) return;
+      if (!settle('refused')) return;
       request.destroy();
       onRefused(reason);
     };
@@ -145,14 +149,15 @@ export class RemoteDesk implements Desk {
           if (!settled) onQueued(aheadMs);
         },
         onGrant: (grant) => {
-          if (settle()) onSeat(this.#seat(job.model, grant, request, response));
+          if (settle('granted')) onSeat(this.#seat(job.model, grant, request, response));
         },
       }),
     );
     request.end(body);
+    tell('opened');
     return {
       close: () => {
-        if (settle()) request.destroy();
+        if (settle('left')) request.destroy();
       },
     };
   }

@@ -5,6 +5,7 @@ import { RateLimit } from '../discovery/rate-limit.ts';
 import type { ErrorCode } from '../errors.ts';
 import { isOwnAddress, type LimitName, type OnLimit } from '../limits.ts';
 import type { Desk, Job, Seat } from '../routing/desk.ts';
+import type { OnTicket, TicketStep } from './events.ts';
 import { readSmallBody } from './small-body.ts';
 import { MAX_TICKET_BYTES, readTicket } from './ticket-wire.ts';
 
@@ -31,6 +32,7 @@ interface Grant {
 export interface TicketDoorOptions {
   readonly clock: Clock;
   readonly desk: () => Desk | undefined;
+  readonly onTicket?: OnTicket | undefined;
 }
 
 /** Why a ticket is refused. */
@@ -106,15 +108,29 @@ export class TicketDoor {
         if (!desk) return refuse({ code: 'OLLANA_NO_SERVER', status: 503, message: 'Ollama is away' });
         if (response.destroyed) return;
         let giveBack: Cancel | undefined;
+        let waits = true;
+        const settle = (step: TicketStep) => {
+          if (waits) this.#tell(step);
+          waits = false;
+        };
+        this.#tell('opened');
         const ticket = desk.open(job, {
           onSeat: (seat) => {
+            settle('granted');
             giveBack = this.#grant(seat, job, response);
           },
           onQueued: (aheadMs) => tell(response, { aheadMs: Math.round(aheadMs) }),
-          onLost: () => response.destroy(),
-          onRefused: (message) => refuse({ code: 'OLLANA_QUEUE_FULL', status: 503, message, limit: 'queue' }),
+          onLost: () => {
+            settle('lost');
+            response.destroy();
+          },
+          onRefused: (message) => {
+            settle('refused');
+            refuse({ code: 'OLLANA_QUEUE_FULL', status: 503, message, limit: 'queue' });
+          },
         });
         response.once('close', () => {
+          settle('left');
           ticket.close();
           giveBack?.();
         });
@@ -127,6 +143,7 @@ export class TicketDoor {
     const grant = this.#grants.get(id);
     if (grant?.device !== device || grant.model !== model) return undefined;
     this.#grants.delete(id);
+    this.#tell('claimed');
     grant.done();
     return grant.seat;
   }
@@ -134,20 +151,25 @@ export class TicketDoor {
   /** Tells the winner; returns what gives the seat back if it has not been claimed. */
   #grant(seat: Seat, { device, model }: Job, response: ServerResponse): Cancel {
     const id = randomUUID();
-    const giveBack = () => {
+    const giveBack = (step: TicketStep) => {
       stopLapse();
       if (!this.#grants.delete(id)) return;
+      this.#tell(step);
       response.end();
       seat.release();
     };
-    const stopLapse = this.#options.clock.after(LAPSE_MS, giveBack);
+    const stopLapse = this.#options.clock.after(LAPSE_MS, () => giveBack('lapsed'));
     const done = () => {
       stopLapse();
       response.end();
     };
     this.#grants.set(id, { seat, device, model, done });
     tell(response, { grant: id });
-    return giveBack;
+    return () => giveBack('returned');
+  }
+
+  #tell(step: TicketStep): void {
+    this.#options.onTicket?.({ type: 'ticket', role: 'server', step });
   }
 }
 
