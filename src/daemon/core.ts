@@ -20,6 +20,7 @@ import type { Daemon } from './daemon.ts';
 import { Gate } from './gate.ts';
 import { Guests } from './guests.ts';
 import { keyGate } from './key-gate.ts';
+import { knownLoads } from './known-loads.ts';
 import { type Face, listen, localUrl } from './listen.ts';
 import { modelReport } from './model-report.ts';
 import { Observation } from './observation.ts';
@@ -37,7 +38,15 @@ import { makeWay, wayChooser } from './ways.ts';
 /** Builds and starts the common parts. Rejects with the codes of `listen`; nothing stays then. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, log, clock } = options;
-  const observation = new Observation({ clock, log });
+  const observation = new Observation({
+    clock,
+    log,
+    version: VERSION,
+    mode: config.mode,
+    pool: () => router.pool(),
+    loads: () => knownLoads(router.pool(), desks, config.ollama),
+    admit: (exchange) => keys.admit(exchange),
+  });
   const { emit } = observation.events;
   const identity = ownIdentity(config.dataDir, log);
   const { deviceId } = identity;

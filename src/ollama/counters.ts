@@ -4,6 +4,8 @@ import type { Protocol } from './routes.ts';
 export interface Counters {
   /** Those that the prompt cache held are among them. */
   readonly promptTokens?: number;
+  /** Of those, the ones that the prompt cache held; few servers tell. */
+  readonly cachedTokens?: number;
   /** Spent on the tokens that no cache held. */
   readonly promptMs?: number;
   readonly outputTokens?: number;
@@ -63,8 +65,15 @@ function ofUsage(protocol: Protocol, usage: Fields): Counters | undefined {
   const isOpenAi = protocol === 'openai';
   return compact({
     promptTokens: numberOf(isOpenAi ? usage.prompt_tokens : usage.input_tokens),
+    cachedTokens: numberOf(cachedIn(usage)),
     outputTokens: numberOf(isOpenAi ? usage.completion_tokens : usage.output_tokens),
   });
+}
+
+/** As Chat Completions and Responses call it; what Anthropic's Messages count apart is not among the prompt's. */
+function cachedIn(usage: Fields): unknown {
+  const details = fieldsOf(usage.prompt_tokens_details) ?? fieldsOf(usage.input_tokens_details);
+  return details?.cached_tokens;
 }
 
 function usageOfEvents(protocol: Protocol, text: string): Fields | undefined {

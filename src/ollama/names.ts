@@ -29,6 +29,13 @@ export function modelKey(name: string): string {
   return `${host}/${namespace}/${model}:${tag}`;
 }
 
+/** A `modelKey` as Ollama's own lists show the name: without the registry and the namespace that go without saying. Pure. */
+export function shownModel(key: string): string {
+  const usual = `${DEFAULT_REGISTRY}/${DEFAULT_NAMESPACE}/`;
+  const short = key.startsWith(`${DEFAULT_REGISTRY}/`) ? key.slice(DEFAULT_REGISTRY.length + 1) : key;
+  return key.startsWith(usual) ? key.slice(usual.length) : short;
+}
+
 /**
  * The registry that a name is of: `registry.ollama.ai` for `llama3`, `hf.co` for `hf.co/user/model`, and
  * `http://host:5000` where the name asks for it in the clear. Lower case. Pure; never throws.
