@@ -28,12 +28,12 @@ export const COUNTERS = Object.freeze({
   },
   attempts: {
     name: 'ollana_attempts_total',
-    help: 'Attempts at servers that have ended. end: answered, elsewhere, client-left, lost (another server was faster), again (repeated on a new connection), failed, unsplit.',
+    help: 'Attempts at servers that have ended, of requests that name a model. end: answered, elsewhere, client-left, lost (another server was faster), again (repeated on a new connection), failed, unsplit.',
     labels: ['server', 'end'],
   },
   failures: {
     name: 'ollana_attempt_failures_total',
-    help: 'Attempts that count against a server. cause: dial (nobody answered), stream (the answer broke off), status (it said so).',
+    help: 'Of those, the ones that count against a server. cause: dial (nobody answered), stream (the answer broke off), status (it said so).',
     labels: ['server', 'cause'],
   },
   promptTokens: {

@@ -72,6 +72,8 @@ export class Metrics {
         this.#requestEnded(event);
         break;
       case 'attempt-ended': {
+        // Lists are asked for all the time, and one that fails says what the verdicts say.
+        if (event.model === undefined) break;
         const server = this.#servers.of(event.server);
         attempts.inc({ server, end: event.end });
         if (event.outcome.type === 'failed') failures.inc({ server, cause: event.outcome.cause });

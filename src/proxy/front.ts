@@ -5,7 +5,7 @@ import { pathOf, routeName } from '../ollama/routes.ts';
 import { type Exposure, judgeExposure } from '../server/exposure.ts';
 import type { Aggregator } from './aggregate.ts';
 import { answerError } from './error-answer.ts';
-import type { ProxyEvent } from './events.ts';
+import type { ProxyEvent, RequestOutcome } from './events.ts';
 import { type Exchange, openExchange } from './exchange.ts';
 import type { Forwarder } from './forward.ts';
 import { type GuardOptions, passGuard } from './guard.ts';
@@ -111,20 +111,9 @@ export class Front {
   /** Tells of a request that has ended for its client, when `work` for it has ended, too: it notes what came of it. */
   #report(exchange: Exchange, work: Promise<void> | undefined): void {
     const { clock, emit } = this.#options;
-    const { response, startedAt, firstByteAt, error, limit } = exchange;
-    const peer = exchange.request.socket.remoteAddress;
-    if (limit !== undefined) emit({ type: 'limit-reached', limit, peer });
-    const whole = response.writableFinished;
-    const outcome =
-      error === undefined
-        ? whole
-          ? 'completed'
-          : 'client-left'
-        : whole && response.statusCode >= 400 && response.statusCode < 500
-          ? 'refused'
-          : exchange.incomplete
-            ? 'incomplete'
-            : 'failed';
+    const { request, response, startedAt, firstByteAt, error, limit } = exchange;
+    if (limit !== undefined) emit({ type: 'limit-reached', limit, peer: request.socket.remoteAddress });
+    const outcome = outcomeOf(exchange);
     const seen = {
       status: response.headersSent ? response.statusCode : undefined,
       outcome,
@@ -138,6 +127,15 @@ export class Front {
     if (work) void work.then(tell);
     else tell();
   }
+}
+
+/** How a request ended for its client. What a server said is judged as what ollana itself says. */
+function outcomeOf({ response, error, incomplete }: Exchange): RequestOutcome {
+  const whole = response.writableFinished;
+  if (error === undefined && !whole) return 'client-left';
+  if (whole && response.statusCode >= 400) return response.statusCode < 500 ? 'refused' : 'failed';
+  if (error === undefined) return 'completed';
+  return incomplete ? 'incomplete' : 'failed';
 }
 
 function factsOf(exchange: Exchange) {
