@@ -7,8 +7,6 @@ import { readSubstitution, type Substitution } from './config/substitute.ts';
 import type { Surroundings } from './config/surroundings.ts';
 import { OllanaError } from './errors.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
-
 /** How a client chooses among servers that can take a request: `fastest` by expected finish, the others as named. */
 export type PolicyName = 'fastest' | 'race' | 'least-busy' | 'first' | 'random';
 
@@ -35,7 +33,12 @@ export interface CommonConfig {
   readonly discover?: readonly string[];
   /** Where ollana keeps what outlives a run; may not exist yet. */
   readonly dataDir: string;
-  readonly logLevel: LogLevel;
+  /** As `parseLogLevels` reads it. */
+  readonly logLevel: string;
+  /** `auto`: lines for people where stderr is a terminal. */
+  readonly logFormat: 'auto' | 'json' | 'pretty';
+  /** The lines of ollama_load_balancer; absent: no. */
+  readonly emoji?: boolean;
   /** Absent: log to stderr. */
   readonly logFile?: string;
   /** How long connecting to a server may take; at least 1. */
@@ -188,6 +191,8 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     ...(discover.length > 0 ? { discover } : {}),
     dataDir,
     logLevel: pick(OPTIONS.logLevel, input),
+    logFormat: pick(OPTIONS.logFormat, input),
+    ...(pick(OPTIONS.emoji, input) ? { emoji: true } : {}),
     ...(logFile === undefined ? {} : { logFile }),
     connectTimeoutMs: pick(OPTIONS.connectTimeoutMs, input),
     silenceTimeoutMs: pick(OPTIONS.silenceTimeoutMs, input),
@@ -206,7 +211,6 @@ function resolveCommon(input: ConfigInput): CommonConfig {
 
 /** What ollana listens on, too, with --take-port. */
 const TAKEN_FACE = { host: '127.0.0.1', port: OLLAMA_PORT };
-
 /** An absolute path, or undefined when none is given. */
 function pickPath(option: Option<string>, input: Sources & Surroundings): string | undefined {
   const path = pickGiven(option, input);

@@ -121,6 +121,7 @@ export function commonConfig(dataDir: string, more: Partial<CommonConfig> = {}):
     udp: false,
     mdns: false,
     dataDir,
+    logFormat: 'auto',
     logLevel: 'silent',
     connectTimeoutMs: DEFAULTS.connectTimeoutMs,
     silenceTimeoutMs: 0,

@@ -41,6 +41,7 @@ describe('without flags and variables', () => {
       udp: true,
       mdns: true,
       dataDir: '/home/jo/.local/share/ollana',
+      logFormat: 'auto',
       logLevel: 'info',
       connectTimeoutMs: 2000,
       silenceTimeoutMs: 0,

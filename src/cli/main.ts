@@ -241,6 +241,8 @@ function failureText(error: unknown, debug: boolean): string {
 /** Asked of the raw arguments: the failure may be that they make no sense. */
 function wantsDebug(argv: readonly string[], { env }: Surroundings): boolean {
   const at = argv.indexOf('--log-level');
-  const flag = argv.includes('--log-level=debug') || (at >= 0 && argv[at + 1] === 'debug');
-  return flag || env.OLLANA_LOG_LEVEL === 'debug';
+  const isDebug = (text = '') => /^debug(,|$)/.test(text);
+  const flag =
+    argv.some((one) => isDebug(/^--log-level=(.*)$/.exec(one)?.[1])) || (at >= 0 && isDebug(argv[at + 1]));
+  return flag || isDebug(env.OLLANA_LOG_LEVEL);
 }

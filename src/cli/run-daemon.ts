@@ -1,3 +1,4 @@
+import { parseLogLevels } from '../config/log-level.ts';
 import { ensurePrivateDir } from '../config/private-dir.ts';
 import type { ClientConfig, ServerConfig } from '../config.ts';
 import { reportToParent, unwritableLog } from '../daemon/background.ts';
@@ -34,7 +35,7 @@ export async function runDaemon(
     undo.push(() => log.flush());
     endOnCrash(log, undoAll);
     const reloader = new Reloader({ config: start, read, log });
-    reloader.onChange(({ logLevel }) => log.setLevel(logLevel));
+    reloader.onChange(({ logLevel }) => log.setLevels(parseLogLevels(logLevel)));
     const { config } = reloader;
     const daemon = await startNamed(config, log, reloader);
     // Listening for signals before anybody knows our pid: none may find us without, and leave our files behind.
@@ -55,12 +56,13 @@ export async function runDaemon(
  * The log that a configuration asks for; also makes the data directory, where its file is by default.
  * Throws OLLANA_START_FAILED.
  */
-export function openDaemonLog({ dataDir, logLevel, logFile }: Config): AdjustableLog {
+export function openDaemonLog({ dataDir, logLevel, logFormat, logFile }: Config): AdjustableLog {
   ensurePrivateDir(dataDir, 'give another --data-dir DIR');
   const file = logFile === undefined ? {} : { file: logFile };
-  const pretty = logFile === undefined && process.stderr.isTTY === true;
+  const isWatched = logFile === undefined && process.stderr.isTTY === true;
+  const pretty = logFormat === 'auto' ? isWatched : logFormat === 'pretty';
   try {
-    return createLog({ level: logLevel, ...file, pretty });
+    return createLog({ levels: parseLogLevels(logLevel), ...file, pretty });
   } catch (error) {
     throw unwritableLog(logFile ?? 'stderr', error);
   }

@@ -43,6 +43,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     log,
     version: VERSION,
     mode: config.mode,
+    emoji: config.emoji,
     pool: () => router.pool(),
     loads: () => knownLoads(router.pool(), desks, config.ollama),
     admit: (exchange) => keys.admit(exchange),

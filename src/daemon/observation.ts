@@ -6,6 +6,7 @@ import { EventStream } from '../observe/event-stream.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { narrate } from '../observe/narrate.ts';
+import { narrateEmoji } from '../observe/narrate-emoji.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { metricsPath } from './metrics-path.ts';
 
@@ -14,6 +15,8 @@ export interface ObservationOptions {
   readonly log: Log;
   readonly version: string;
   readonly mode: string;
+  /** Choices and servers are told in other words. */
+  readonly emoji?: boolean | undefined;
   /** The servers as they are now; asked from when the daemon runs. */
   readonly pool: () => readonly PoolServer[];
   /** What runs and waits at each server of which that is known. */
@@ -32,7 +35,8 @@ export class Observation implements AsyncDisposable {
     this.events = new EventStream((error) =>
       log.error('an observer failed, requests go on', { reason: reasonOf(error) }),
     );
-    this.events.listen(narrate(log, clock));
+    const told = narrate(log, clock);
+    this.events.listen(options.emoji ? narrateEmoji(log, options.pool, told) : told);
     const metrics = new Metrics({ ...options, servers: options.pool });
     this.events.listen(metrics.count);
     this.#paths = [metricsPath({ metrics, admit })];

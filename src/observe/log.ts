@@ -1,5 +1,7 @@
-import { type DestinationStream, destination, pino } from 'pino';
+import { type DestinationStream, destination, type Logger, pino } from 'pino';
 import { systemClock } from '../clock.ts';
+import { LOG_AREAS, type LogArea, type LogLevels } from '../config/log-level.ts';
+import { RotatingFile } from './rotating-file.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -10,48 +12,55 @@ export interface Log {
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
   flush(): void;
+  /** The same log with the level of an area; absent: they all have one. */
+  area?(area: LogArea): Log;
 }
-
-/** From which level on lines are written. */
-export type Level = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** A log that can be made to tell more or less while it is written. */
 export interface AdjustableLog extends Log {
-  setLevel(level: Level): void;
+  setLevels(levels: LogLevels): void;
 }
 
 export interface LogOptions {
-  readonly level: Level;
-  /** Lines go here instead of stderr; made with mode 0600, appended to. */
+  readonly levels: LogLevels;
+  /** Lines go here instead of stderr; see `RotatingFile`. */
   readonly file?: string;
   /** One aligned line for people instead of JSON. */
   readonly pretty: boolean;
 }
 
 /** Opens a log: JSON lines for journald and files, or lines for a terminal. Throws when the file cannot be opened. */
-export function createLog({ level, file, pretty }: LogOptions): AdjustableLog {
-  const sink = destination(
-    file === undefined ? { fd: 2, sync: true } : { dest: file, sync: true, mode: 0o600, append: true },
-  );
+export function createLog({ levels, file, pretty }: LogOptions): AdjustableLog {
+  const stderr = file === undefined ? destination({ fd: 2, sync: true }) : undefined;
+  const sink: DestinationStream = stderr ?? new RotatingFile(file ?? '');
   const stream: DestinationStream = pretty ? { write: (line) => void sink.write(prettyLine(line)) } : sink;
   const logger = pino(
     {
-      level,
       base: null,
       timestamp: () => `,"time":"${new Date(systemClock.wall()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
     stream,
   );
+  const flush = () => stderr?.flushSync();
+  const areas = LOG_AREAS.map((area) => ({ area, logger: logger.child({}) }));
+  const setLevels = (now: LogLevels) => {
+    logger.level = now.level;
+    for (const { area, logger: own } of areas) own.level = now.areas[area] ?? now.level;
+  };
+  setLevels(levels);
+  const lines = new Map(areas.map(({ area, logger: own }) => [area, linesOf(own, flush)]));
+  const all = linesOf(logger, flush);
+  return { ...all, area: (area) => lines.get(area) ?? all, setLevels };
+}
+
+function linesOf(logger: Logger, flush: () => void): Log {
   return {
     debug: (message, fields = {}) => logger.debug(fields, message),
     info: (message, fields = {}) => logger.info(fields, message),
     warn: (message, fields = {}) => logger.warn(fields, message),
     error: (message, fields = {}) => logger.error(fields, message),
-    flush: () => sink.flushSync(),
-    setLevel: (next) => {
-      logger.level = next;
-    },
+    flush,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { LogArea } from '../config/log-level.ts';
 import { MDNS_PORT } from '../discovery/mdns-records.ts';
 import type { DiscoveryNotice } from '../discovery/notice.ts';
 import type { CostFileNotice } from '../fleet/cost-file.ts';
@@ -10,10 +11,11 @@ import { narrateLimits } from './narrate-limits.ts';
 
 /** Puts all that is observed into the log. */
 export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void {
+  const of = (area: LogArea) => log.area?.(area) ?? log;
   const [fleet, proxy, discovery, costs] = [
-    narrateFleet(log),
-    narrateProxy(log, clock),
-    narrateDiscovery(log),
+    narrateFleet(of('servers')),
+    narrateProxy(of('requests'), clock),
+    narrateDiscovery(of('discovery')),
     narrateCosts(log),
   ];
   return (event) => {
@@ -23,6 +25,7 @@ export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void 
       case 'verdict-changed':
       case 'address-refused':
         return fleet(event);
+      case 'attempt-began':
       case 'attempt-ended':
       case 'model-pulled':
       case 'request-ended':
@@ -76,6 +79,11 @@ function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
   const onLimit = narrateLimits(log, clock);
   return (event) => {
     if (event.type === 'limit-reached') return onLimit(event);
+    // What came of it says as much, but for requests that take long.
+    if (event.type === 'attempt-began') {
+      const { type: _type, ...fields } = event;
+      return log.debug('attempt', fields);
+    }
     if (event.type === 'attempt-ended') {
       if (event.outcome.type !== 'failed') return;
       const { id, attempt, server, outcome } = event;
@@ -88,19 +96,24 @@ function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
       const { type: _type, ...fields } = event;
       return log.info('pulling a model that no server has', fields);
     }
-    const { type: _type, ...facts } = event;
+    const { type: _type, route: _route, routeClass: _class, deviceId: _device, counters, ...facts } = event;
     const fields = {
       ...facts,
       queueMs: rounded(facts.queueMs),
+      heldMs: rounded(facts.heldMs),
       firstByteMs: rounded(facts.firstByteMs),
       durationMs: rounded(facts.durationMs),
+      promptTokens: counters?.promptTokens,
+      outputTokens: counters?.outputTokens,
+      loadMs: facts.cold ? rounded(counters?.loadMs) : undefined,
     };
     // Lists are polled by every open page and probes by every peer; what ran a model is what people look for.
     if (event.model === undefined)
       return log.debug(event.outcome === 'failed' ? 'request failed' : 'request', fields);
     // Another ollana asked for a slot that was free a moment ago, and takes a ticket now.
     if (event.outcome === 'failed' && event.errorCode === 'OLLANA_BUSY') return log.debug('busy', fields);
-    if (event.outcome === 'failed') return log.warn('request failed', fields);
+    if (event.outcome === 'failed' || event.outcome === 'incomplete')
+      return log.warn('request failed', fields);
     return log.info('request', fields);
   };
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
+import type { VerdictState } from '../fleet/verdict-rules.ts';
 import type { LimitEvent } from '../limits.ts';
 import type { Counters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
@@ -7,6 +8,20 @@ import type { Outcome } from '../routing/router.ts';
 /** What the proxy tells whoever observes it. No event carries a prompt, an answer or a header. */
 export type ProxyEvent =
   | LimitEvent
+  | {
+      /** A server has been chosen, and the request is being sent there. */
+      readonly type: 'attempt-began';
+      readonly id: string;
+      readonly attempt: number;
+      readonly model: string | undefined;
+      readonly server: string;
+      readonly url: string;
+      readonly reason: string;
+      /** Address and port of the client. */
+      readonly client: string;
+      /** What was thought of the server when it was chosen. */
+      readonly verdict: VerdictState;
+    }
   | {
       readonly type: 'attempt-ended';
       readonly id: string;

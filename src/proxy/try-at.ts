@@ -68,6 +68,18 @@ async function tryOne(
     exchange.cold = isCold;
   };
   note();
+  const { remoteAddress = '', remotePort = 0 } = request.socket;
+  options.emit({
+    type: 'attempt-began',
+    id,
+    attempt: number,
+    model,
+    server: name,
+    url,
+    reason: pick.reason,
+    client: `${remoteAddress}:${remotePort}`,
+    verdict: pick.server.verdict.state,
+  });
   const bytes =
     body.type === 'whole' ? bodyFor(options, exchange, pick.server, asked, body.bytes) : undefined;
   const isChanged = body.type === 'whole' && bytes !== body.bytes;

@@ -1,7 +1,6 @@
+import { LOG_LEVELS, readLogLevels } from '../log-level.ts';
 import { DAEMONS, LOOKING, option, RUNNING } from '../option.ts';
 import { parseChoice, parsePath, parseSwitch } from '../values.ts';
-
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /** The running process: its files, its log, the background. */
 export const PROCESS_OPTIONS = Object.freeze({
@@ -31,9 +30,28 @@ export const PROCESS_OPTIONS = Object.freeze({
     kind: 'value',
     hint: 'LEVEL',
     choices: LOG_LEVELS,
-    parse: parseChoice(LOG_LEVELS),
+    parse: readLogLevels,
     fallback: 'info',
-    help: 'debug, info, warn, error or silent',
+    help: 'debug, info, warn, error or silent; info,discovery=debug: servers, requests and discovery may differ',
+    commands: RUNNING,
+  }),
+  logFormat: option({
+    flag: 'log-format',
+    env: 'OLLANA_LOG_FORMAT',
+    kind: 'value',
+    hint: 'FORMAT',
+    parse: parseChoice(['auto', 'json', 'pretty']),
+    fallback: 'auto',
+    help: 'json, or pretty: lines for people; auto: those where stderr is a terminal',
+    commands: RUNNING,
+  }),
+  emoji: option({
+    flag: 'emoji',
+    env: 'OLLANA_EMOJI',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'log choices and servers in the lines of ollama_load_balancer',
     commands: RUNNING,
   }),
   logFile: option({
@@ -43,7 +61,7 @@ export const PROCESS_OPTIONS = Object.freeze({
     hint: 'FILE',
     parse: parsePath,
     fallbackHelp: 'stderr; with -d a file in the data directory',
-    help: 'write the log to this file',
+    help: 'write the log to this file; at 10 MB it becomes FILE.1, five of those are kept',
     commands: RUNNING,
   }),
   background: option({
