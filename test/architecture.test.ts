@@ -40,6 +40,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@homebridge/ciao': /^discovery\/mdns\.ts$/,
   'fast-srp-hap': /^security\/pairing\.ts$/,
   'multicast-dns': /^discovery\/mdns\.ts$/,
+  systeminformation: /^server\/machine-probe\.ts$/,
 };
 
 /** `import ... from 'x'`, `export ... from 'x'`, `import 'x'`; `import('x')`, `require('x')`, `createRequire(...)('x')`. */

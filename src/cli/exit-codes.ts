@@ -6,7 +6,10 @@ export const EXIT = Object.freeze({ ok: 0, failed: 1, usage: 2, taken: 3, notRun
 /** One line each for `--help`. */
 export const EXIT_MEANINGS: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'all went well; for a daemon: it was told to end, and did'],
-  ['1', 'it failed while starting or running; discover: no usable server was found'],
+  [
+    '1',
+    'it failed while starting or running; discover: no usable server was found; health: a problem is critical',
+  ],
   ['2', 'a bad option, value, command or server file'],
   ['3', 'the port is in use, or this ollana is running already'],
   ['4', 'no running ollana was found'],

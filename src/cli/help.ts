@@ -33,7 +33,16 @@ export const COMMAND_TEXTS: Readonly<
   status: {
     usage: 'ollana status [options]',
     about: 'show what the running ollana sees: servers, models, requests',
-    examples: ['ollana status', 'ollana status --json', 'ollana status --data-dir /var/lib/ollana'],
+    examples: ['ollana status', 'ollana status --wide', 'ollana status --json | jq .'],
+  },
+  health: {
+    usage: 'ollana health [--watch] [options]',
+    about: 'show what is wrong, since when, and the command against it',
+    examples: [
+      'ollana health                            # exit code 0 unless something is critical',
+      'ollana health --json | jq .score',
+      'ollana health --watch                    # a line when a problem begins or ends',
+    ],
   },
   models: {
     usage: 'ollana models [options]',

@@ -80,7 +80,14 @@ async function withFile({ command, args, flags, read }: Typed, here: Here): Prom
     return (await import('./status.ts')).printStatus(
       resolveDataDir({ ...here, flags }),
       pick(OPTIONS.json, { ...here, flags }),
+      pick(OPTIONS.wide, { ...here, flags }),
     );
+  if (command === 'health')
+    return (await import('./health.ts')).printHealth({
+      dataDir: resolveDataDir({ ...here, flags }),
+      json: pick(OPTIONS.json, { ...here, flags }),
+      watch: pick(OPTIONS.watch, { ...here, flags }),
+    });
   if (command === 'models')
     return (await import('./models.ts')).printModels(
       resolveDataDir({ ...here, flags }),

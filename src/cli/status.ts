@@ -3,6 +3,7 @@ import type { StatusReport } from '../daemon/status.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { getSmall } from './get-small.ts';
+import { machineLines } from './machine-lines.ts';
 import { safeJson } from './safe-json.ts';
 import { statusTable } from './status-table.ts';
 
@@ -10,10 +11,11 @@ import { statusTable } from './status-table.ts';
 const ANSWER_LIMIT_MS = 2_000;
 
 /**
- * Prints what the running daemons of a data directory see: tables, or a JSON array with one StatusReport each.
+ * Prints what the running daemons of a data directory see: tables, with `wide` the machines too, or a JSON array with
+ * one StatusReport each.
  * Returns the exit code. Throws OLLANA_NOT_RUNNING (none runs) and OLLANA_DIAL_FAILED (one does not answer).
  */
-export async function printStatus(dataDir: string, json: boolean): Promise<number> {
+export async function printStatus(dataDir: string, json: boolean, wide = false): Promise<number> {
   const daemons = runningDaemons(dataDir);
   if (daemons.length === 0)
     throw new OllanaError(
@@ -21,7 +23,14 @@ export async function printStatus(dataDir: string, json: boolean): Promise<numbe
       `no running ollana found in ${dataDir}: start one with \`ollana\` or \`ollana serve\`, or give its --data-dir`,
     );
   const reports = await Promise.all(daemons.map(askForReport));
-  process.stdout.write(json ? `${safeJson(reports)}\n` : reports.map(statusTable).join('\n'));
+  const machines = (servers: StatusReport['servers']) =>
+    wide
+      ? machineLines(servers)
+          .map((line) => `${line}\n`)
+          .join('')
+      : '';
+  const tables = reports.map((report) => statusTable(report) + machines(report.servers));
+  process.stdout.write(json ? `${safeJson(reports)}\n` : tables.join('\n'));
   return EXIT.ok;
 }
 

@@ -3,6 +3,7 @@ export type Command =
   | 'client'
   | 'serve'
   | 'status'
+  | 'health'
   | 'models'
   | 'pull'
   | 'rm'
@@ -53,6 +54,7 @@ export const RUNNING = ['client', 'serve', 'demo'] as const;
 /** Those that look for a running daemon by its data directory. */
 export const LOOKING = [
   'status',
+  'health',
   'models',
   'pull',
   'rm',

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { CommonConfig, PolicyName } from '../config.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { MachineFacts } from '../fleet/machine-facts.ts';
 import type { ObservedEvent } from '../observe/event-stream.ts';
 import type { Log } from '../observe/log.ts';
 import type { Exchange } from '../proxy/exchange.ts';
@@ -37,6 +38,8 @@ export interface CoreOptions {
   readonly told: (exchange: Exchange, manages: boolean) => readonly string[];
   /** Tells watchers what changes here; disposed of first when the daemon ends. */
   readonly feed?: Feed;
+  /** What is known of the machine that this Ollama runs on; absent where it is not read. */
+  readonly machine?: () => MachineFacts | undefined;
   /** Asks the network for servers at once. */
   readonly seek: () => void;
   /** Changes `config` while it runs; absent: nobody does. */

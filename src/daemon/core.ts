@@ -147,6 +147,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       pool: router.pool(),
       unanswered: fleet.unanswered(),
       pairing: trust.closed ? 'required' : 'open',
+      machine: options.machine?.(),
     });
   const models = () => modelReport(router.pool());
   const api = new Api({
@@ -169,6 +170,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     status,
     models,
     feed: options.feed,
+    machine: options.machine,
     door: peers?.door,
     pairedIdOf,
     rustIdFor: (exchange) => gate.rustIdFor(exchange),

@@ -31,6 +31,10 @@ export interface Node {
   readonly kind: ServerStatus['kind'] | null;
   readonly sources: readonly string[];
   readonly loaded: readonly string[];
+  /** What machine it is, as it tells itself; null where it does not. */
+  readonly machine: ServerStatus['machine'] | null;
+  /** Round trip, ms; null where it is not known. */
+  readonly latency_ms: number | null;
 }
 
 /** An address of a server, see `Fleet.addresses`. */
@@ -93,7 +97,7 @@ function nodeOf(
     // What it says itself of now comes before what it posted half a minute ago.
     models: server && server.models.length > 0 ? server.models : (beat?.models ?? []),
     metadata: { hostname: name, ...beat?.metadata },
-    load: beat?.load ?? { cpu: null, memory: null },
+    load: loadOf(server) ?? beat?.load ?? { cpu: null, memory: null },
     last_seen: iso(status === 'online' ? wall : (beaten?.seenAt ?? Date.parse(server?.since ?? ''))),
     status,
     active_jobs: server?.inFlight ?? 0,
@@ -104,7 +108,17 @@ function nodeOf(
     kind: server?.kind ?? null,
     sources: server?.sources ?? [],
     loaded: server?.loaded ?? [],
+    machine: server?.machine ?? null,
+    latency_ms: server?.latencyMs ?? null,
   };
+}
+
+/** What it tells by its stream is younger than a heartbeat. */
+function loadOf(server: ServerStatus | undefined): Node['load'] | undefined {
+  const { cpu, memory } = server?.machine ?? {};
+  if (!cpu || !memory) return undefined;
+  const used = 1 - memory.freeBytes / memory.totalBytes;
+  return { cpu: cpu.load, memory: Math.round(used * 100) / 100 };
 }
 
 function statusOf(server: ServerStatus | undefined, beaten: Registration | undefined): Node['status'] {

@@ -1,5 +1,6 @@
 import { WATCH_PATH } from '../fleet/feed-reader.ts';
 import { HELLO_PATH } from '../fleet/identify.ts';
+import type { MachineFacts } from '../fleet/machine-facts.ts';
 import { AUTHORIZE_PATH, REFUSED_TEXT } from '../fleet/rust-server.ts';
 import type { OnLimit } from '../limits.ts';
 import { pathOf } from '../ollama/routes.ts';
@@ -12,6 +13,9 @@ import { turnOf } from './entries.ts';
 import type { ModelReport } from './model-report.ts';
 import type { StatusReport } from './status.ts';
 
+/** What a server tells of its machine, to whom it serves; the watch stream tells the same as `machine`. */
+export const FACTS_PATH = '/ollana/api/facts';
+
 export interface OwnPathsOptions {
   readonly mode: 'client' | 'server';
   readonly version: string;
@@ -21,6 +25,8 @@ export interface OwnPathsOptions {
   readonly models: () => ModelReport;
   /** Tells watchers what changes here; absent where nobody may watch. */
   readonly feed?: Feed | undefined;
+  /** What is known of this machine; absent where it is not read. */
+  readonly machine?: (() => MachineFacts | undefined) | undefined;
   /** Hands out places in this machine's queue; absent where there is none. */
   readonly door?: TicketDoor | undefined;
   /** The paired device that a request comes from. */
@@ -44,6 +50,7 @@ export function ownPaths(options: OwnPathsOptions): (exchange: Exchange) => bool
     if (path === HELLO_PATH) {
       answerJson(exchange, 200, { mode, ollana: version, deviceId, name, watch: feed !== undefined });
     } else if (path === WATCH_PATH && feed && exchange.method === 'GET') feed.add(exchange.response, onLimit);
+    else if (path === FACTS_PATH && options.machine) answerJson(exchange, 200, options.machine() ?? null);
     else if (path === TICKETS_PATH && door && exchange.method === 'POST')
       door.answer(exchange.request, exchange.response, turnOf(exchange, pairedIdOf(exchange)), onLimit);
     else if (path === AUTHORIZE_PATH) {

@@ -8,6 +8,7 @@ import type { Trust } from '../security/trust.ts';
 import { type Exposure, judgeRight } from '../server/exposure.ts';
 import { TICKETS_PATH } from '../server/ticket-wire.ts';
 import type { Gate } from './gate.ts';
+import { FACTS_PATH } from './own-paths.ts';
 
 export interface PeerRightsOptions {
   readonly mode: 'client' | 'server';
@@ -21,6 +22,7 @@ export interface PeerRightsOptions {
 const NEEDED = new Map<string, Right>([
   [TICKETS_PATH, 'inference'],
   [WATCH_PATH, 'read'],
+  [FACTS_PATH, 'read'],
   ['/nodes', 'read'],
 ]);
 

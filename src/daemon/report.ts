@@ -2,6 +2,7 @@ import { addressOf } from '../config/host.ts';
 import type { CommonConfig } from '../config.ts';
 import type { UnansweredAddress } from '../fleet/fleet.ts';
 import { deviceIdOfUrl } from '../fleet/identify.ts';
+import type { MachineFacts } from '../fleet/machine-facts.ts';
 import type { Pool } from '../fleet/pool.ts';
 import type { ServerStatus, StatusReport } from './status.ts';
 
@@ -15,13 +16,17 @@ export interface ReportInput {
   readonly pool: Pool;
   readonly unanswered: readonly UnansweredAddress[];
   readonly pairing: StatusReport['pairing'];
+  /** Of this machine, whose Ollama tells nothing of it itself. */
+  readonly machine: MachineFacts | undefined;
 }
 
 /** The status report of a daemon out of what its parts know. Pure but for the process id. */
 export function reportStatus(input: ReportInput): StatusReport {
   const { config, pool, unanswered } = input;
   const servers = [
-    ...pool.map(serverStatus),
+    ...pool.map((server) =>
+      serverStatus(server, server.machine ?? (server.url === config.ollama ? input.machine : undefined)),
+    ),
     ...unanswered.map((address) => silentStatus(address, input.startedAt)),
   ].sort((a, b) => a.name.localeCompare(b.name, 'en'));
   const common = {
@@ -42,7 +47,7 @@ export function reportStatus(input: ReportInput): StatusReport {
   return { ...common, ollama: { url: config.ollama, up, ...(own?.reason && { reason: own.reason }) } };
 }
 
-function serverStatus(server: Pool[number]): ServerStatus {
+function serverStatus(server: Pool[number], machine: MachineFacts | undefined): ServerStatus {
   const { verdict } = server;
   return {
     deviceId: server.deviceId,
@@ -58,6 +63,7 @@ function serverStatus(server: Pool[number]): ServerStatus {
     loaded: server.ps?.map((row) => row.name) ?? [],
     inFlight: server.inFlight,
     latencyMs: server.latencyMs === null ? null : Math.round(server.latencyMs * 10) / 10,
+    ...(machine && { machine }),
   };
 }
 

@@ -10,6 +10,8 @@ import { onlyAt } from '../fleet/view.ts';
 import type { Log } from '../observe/log.ts';
 import { Feed } from '../server/feed.ts';
 import { FreeMemory } from '../server/free-memory.ts';
+import { GpuTool } from '../server/gpu-tool.ts';
+import { MachineReader } from '../server/machine-reader.ts';
 import { ModelDisk } from '../server/model-disk.ts';
 import { OllamaParallel } from '../server/parallel.ts';
 import { kindOf, slotsIfKnown } from '../server/slots.ts';
@@ -40,11 +42,20 @@ export async function startServer(
   const { ollama } = config;
   const isAway = ({ url }: ServerFacts) => url !== ollama;
   const manage = () => config.allow.has('manage');
-  const memory = new FreeMemory(clock);
+  const gpus = new GpuTool(clock);
+  const memory = new FreeMemory(clock, gpus);
   const feed = new Feed({ clock });
   const others: DiscoverySource[] = [];
   const parallel = new OllamaParallel({ url: ollama, given: config.parallel, clock });
   const disk = new ModelDisk({ url: ollama, environment: () => parallel.environment });
+  const machine = new MachineReader({
+    clock,
+    gpus,
+    disk,
+    parallel: () => parallel.known(),
+    environment: () => parallel.environment,
+  });
+  machine.onRead = (facts) => feed.publish('machine', facts);
   const core = await startCore({
     config,
     log,
@@ -52,6 +63,7 @@ export async function startServer(
     reloader,
     forAll: () => config.allow,
     feed,
+    machine: () => machine.facts(),
     holdMs: HOLD_MS,
     seek: () => {
       for (const source of others) source.refresh();
@@ -115,7 +127,8 @@ export async function startServer(
     random: Math.random,
   });
   const announcers = [...(config.udp ? [beacon] : []), ...(config.mdns ? [mdns] : []), registrar];
-  const sources: AsyncDisposable[] = [...announcers, disposed(parallel)];
+  const sources: AsyncDisposable[] = [...announcers, disposed(parallel), disposed(machine)];
+  machine.start();
   const daemon = core.daemon(sources);
   beacon.setSpeaking(false);
   let up = false;

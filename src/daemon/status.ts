@@ -1,3 +1,5 @@
+import type { MachineFacts } from '../fleet/machine-facts.ts';
+
 /** What `ollana status` prints and `GET /ollana/api/status` answers: one daemon's view at one moment. */
 export interface StatusReport {
   readonly mode: 'client' | 'server';
@@ -42,4 +44,6 @@ export interface ServerStatus {
   readonly inFlight: number;
   /** Round trip of the last probe in ms; null before the first. */
   readonly latencyMs: number | null;
+  /** What machine it is; absent where it does not tell. */
+  readonly machine?: MachineFacts;
 }

@@ -1,5 +1,6 @@
 import { type PsRow, readPs, readTags, type TagRow } from '../ollama/lists.ts';
 import { readLoad, type ServerLoad } from './load.ts';
+import { type MachineFacts, readMachineFacts } from './machine-facts.ts';
 import type { Told } from './told.ts';
 
 /** What a watch has learned of its server. */
@@ -15,6 +16,8 @@ export interface Knowledge {
   told: Told;
   /** What runs and waits there; undefined where it does not tell. */
   load: ServerLoad | undefined;
+  /** What machine it is; undefined where it does not tell. */
+  machine: MachineFacts | undefined;
 }
 
 /** Nothing is known yet. */
@@ -28,6 +31,7 @@ export function emptyKnowledge(): Knowledge {
     latencyMs: null,
     told: { allowsManage: true, freeMemoryBytes: undefined },
     load: undefined,
+    machine: undefined,
   };
 }
 
@@ -51,6 +55,7 @@ export function learnEvent(knowledge: Knowledge, name: string, value: unknown): 
   if (typeof value !== 'object' || value === null) return undefined;
   const told = value as Record<string, unknown>;
   if (name === 'load') knowledge.load = readLoad(told) ?? knowledge.load;
+  else if (name === 'machine') knowledge.machine = readMachineFacts(told) ?? knowledge.machine;
   else if (name === 'tags' && Array.isArray(told.models)) knowledge.tags = readTags(told);
   else if (name === 'ps' && Array.isArray(told.models)) knowledge.ps = readPs(told);
   if (name === 'tags' || name === 'ps') knowledge.listsTold += 1;

@@ -181,7 +181,7 @@ export class Member implements Disposable {
   }
 
   #describe(): ServerFacts {
-    const { tags, ps, psAt, version, latencyMs, told, load } = this.watch.knowledge;
+    const { tags, ps, psAt, version, latencyMs, told, load, machine } = this.watch.knowledge;
     const claims = this.#paths.addresses().flatMap((address) => [...address.claims]);
     const sources = [...new Set(claims.map(([source]) => source))];
     const named = claims.filter(([, claim]) => claim.name !== undefined);
@@ -211,6 +211,7 @@ export class Member implements Disposable {
       modelKeys: this.#keysOf(tags),
       loadedKeys: this.#keysOf(ps),
       load,
+      ...(machine && { machine, clockAheadMs: this.watch.clockAheadMs }),
       ...told,
       latencyMs,
     };

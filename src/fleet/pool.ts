@@ -1,5 +1,6 @@
 import type { PsRow, TagRow } from '../ollama/lists.ts';
 import type { ServerLoad } from './load.ts';
+import type { MachineFacts } from './machine-facts.ts';
 import type { Verdict } from './verdict-rules.ts';
 
 /** `local` is this machine's own Ollama, which a client uses only when nothing else can. */
@@ -31,6 +32,10 @@ export interface ServerFacts {
   readonly loadedKeys: ReadonlySet<string>;
   /** What runs and waits there, as far as it tells. */
   readonly load: ServerLoad | undefined;
+  /** What machine it is, as far as it tells; absent: it does not. */
+  readonly machine?: MachineFacts | undefined;
+  /** How far its clock is ahead of this machine's, ms, to some seconds; absent: unknown. */
+  readonly clockAheadMs?: number | undefined;
   /** Whether it lets us change what it stores, as far as it tells; a plain Ollama always does. */
   readonly allowsManage: boolean;
   /** Memory for models that is free there, bytes; undefined where it does not tell. */

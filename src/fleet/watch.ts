@@ -71,6 +71,8 @@ export class Watch implements Disposable {
   #usedAt = Number.NEGATIVE_INFINITY;
   /** When a probe last ended in `onGone`, on the clock; -Infinity if never. */
   goneAt = Number.NEGATIVE_INFINITY;
+  /** How far the server's clock was ahead of ours when it last told, ms; what it told may have been 10 s old. */
+  clockAheadMs: number | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -198,7 +200,10 @@ export class Watch implements Disposable {
 
   #told(name: string, value: unknown): void {
     const { onPassed, onAway, onLists } = this.#options;
+    const before = this.knowledge.machine;
     const ollama = learnEvent(this.knowledge, name, value);
+    const { machine } = this.knowledge;
+    if (machine && machine !== before) this.clockAheadMs = machine.atMs - this.#options.clock.wall();
     onLists();
     if (ollama === 'away') onAway('its Ollama is away');
     else if (ollama === 'up') {

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { addressOf, isLoopbackHost } from '../config/host.ts';
+import type { Room } from '../fleet/machine-facts.ts';
 import type { Environment } from './ollama-environment.ts';
 
 export interface ModelDiskOptions {
@@ -28,12 +29,17 @@ export class ModelDisk {
 
   /** Bytes that are free there; undefined where the Ollama is elsewhere or the system does not tell. Never rejects. */
   async freeBytes(): Promise<number | undefined> {
+    return (await this.room())?.freeBytes;
+  }
+
+  /** Bytes that there are and that are free there; undefined where that is not known. Never rejects. */
+  async room(): Promise<Room | undefined> {
     const { url, environment } = this.#options;
     if (!isLoopbackHost(addressOf(url).hostname)) return undefined;
     const dir = modelsDir(environment(), homedir());
     // Nobody says where it keeps them, and our own user has none: it may be anywhere.
     if (environment() === undefined && !existsSync(dirname(dir))) return undefined;
-    return freeAt(dir);
+    return roomAt(dir);
   }
 }
 
@@ -55,17 +61,17 @@ export function modelsDir(environment: Environment | undefined, home: string): s
 const HIDDEN = /^\/(home|root|run\/user)(\/|$)/;
 
 /**
- * Free bytes where a directory is or would be: of one that is not there yet, or that another user closes to us, the
+ * How much room there is where a directory is or would be: of one that is not there yet, or that another user closes to us, the
  * nearest above it counts.
  */
-async function freeAt(path: string): Promise<number | undefined> {
+async function roomAt(path: string): Promise<Room | undefined> {
   try {
     const { bavail, bsize, blocks } = await statfs(path);
     // Some file systems count nothing.
-    return blocks > 0 ? bavail * bsize : undefined;
+    return blocks > 0 ? { totalBytes: blocks * bsize, freeBytes: bavail * bsize } : undefined;
   } catch (error) {
     const isClosed = (error as NodeJS.ErrnoException).code !== 'ENOENT';
     if (dirname(path) === path || (isClosed && HIDDEN.test(path))) return undefined;
-    return freeAt(dirname(path));
+    return roomAt(dirname(path));
   }
 }

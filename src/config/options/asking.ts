@@ -27,7 +27,16 @@ export const ASKING_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'print JSON instead of a table',
-    commands: ['status', 'models', 'discover', 'key', 'device', 'config', 'reload'],
+    commands: ['status', 'health', 'models', 'discover', 'key', 'device', 'config', 'reload'],
+  }),
+  wide: option({
+    flag: 'wide',
+    env: 'OLLANA_WIDE',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'also what machines they are: processor, memory, disk, GPUs, settings',
+    commands: ['status'],
   }),
   shell: option({
     flag: 'shell',
@@ -123,7 +132,7 @@ export const ASKING_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'false',
     help: 'a line for every change; with --json a line of JSON',
-    commands: ['discover'],
+    commands: ['discover', 'health'],
   }),
   explain: option({
     flag: 'explain',
