@@ -5,6 +5,7 @@ import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
 import type { ProxyEvent } from '../proxy/events.ts';
 import type { QueueEvent } from '../server/events.ts';
+import type { HealthEvent } from './health/events.ts';
 
 /** All that can be observed of a daemon; `type` is unique among them. */
 export type ObservedEvent =
@@ -13,7 +14,8 @@ export type ObservedEvent =
   | QueueEvent
   | DiscoveryNotice
   | DiscoveryTraffic
-  | CostFileNotice;
+  | CostFileNotice
+  | HealthEvent;
 
 export type Listener = (event: ObservedEvent) => void;
 

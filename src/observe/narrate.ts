@@ -6,17 +6,19 @@ import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
 import type { ProxyEvent } from '../proxy/events.ts';
 import type { ObservedEvent } from './event-stream.ts';
+import type { HealthEvent } from './health/events.ts';
 import type { Log } from './log.ts';
 import { narrateLimits } from './narrate-limits.ts';
 
 /** Puts all that is observed into the log. */
 export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void {
   const of = (area: LogArea) => log.area?.(area) ?? log;
-  const [fleet, proxy, discovery, costs] = [
+  const [fleet, proxy, discovery, costs, health] = [
     narrateFleet(of('servers')),
     narrateProxy(of('requests'), clock),
     narrateDiscovery(of('discovery')),
     narrateCosts(log),
+    narrateHealth(log),
   ];
   return (event) => {
     switch (event.type) {
@@ -38,6 +40,9 @@ export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void 
       case 'cost-file-unreadable':
       case 'cost-file-unwritable':
         return costs(event);
+      case 'problem-began':
+      case 'problem-ended':
+        return health(event);
       default:
         return discovery(event);
     }
@@ -172,4 +177,14 @@ function narrateCosts(log: Log): (notice: CostFileNotice) => void {
     type === 'cost-file-unreadable'
       ? log.warn('learned speeds cannot be read: they are learned anew', { file, reason })
       : log.warn('learned speeds cannot be written: the next start learns anew', { file, reason });
+}
+
+/** Puts what the health checks find into the log: a line when a problem begins, and one when it ends. */
+function narrateHealth(log: Log): (event: HealthEvent) => void {
+  return ({ type, problem, score }) => {
+    const { id, severity, title, seen, remedy } = problem;
+    if (type === 'problem-ended') return log.info('problem solved', { id, title, score });
+    const fields = { id, severity, title, seen, remedy: remedy.command, on: remedy.on ?? undefined, score };
+    return severity === 'info' ? log.info('worth knowing', fields) : log.warn('problem', fields);
+  };
 }
