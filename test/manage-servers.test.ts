@@ -25,7 +25,11 @@ const asked = (one: SimulatedOllama, path: string) => one.seen.filter((seen) => 
 /** Server mode as a process of its own, on a machine whose NVIDIA tool says that `freeMib` are free. */
 async function startMachine(tools: string, freeMib: number, allow: readonly string[]) {
   mkdirSync(tools);
-  writeFileSync(join(tools, 'nvidia-smi'), `#!/bin/sh\necho NVIDIA Test, 98304, ${freeMib}, 0, 40, 20.5, 300\n`, { mode: 0o755 });
+  writeFileSync(
+    join(tools, 'nvidia-smi'),
+    `#!/bin/sh\necho NVIDIA Test, 98304, ${freeMib}, 0, 40, 20.5, 300\n`,
+    { mode: 0o755 },
+  );
   const ollama = await startSimulatedOllama();
   const face = ['--host', '0.0.0.0', '--port', '0', '--no-udp', '--no-mdns', '--log-level', 'error'];
   const daemon = await startDaemon({

@@ -1,5 +1,4 @@
 import { networkInterfaces } from 'node:os';
-import { MessageChannel } from 'node:worker_threads';
 import { sleep, systemClock } from '../clock.ts';
 import { type CommonConfig, DEFAULTS } from '../config.ts';
 import { type AroundEvent, ListenAround } from '../daemon/listen-around.ts';
@@ -11,6 +10,7 @@ import { firewallText } from './discover-explain.ts';
 import { discoverTable, eventLine, listened, reportOf } from './discover-table.ts';
 import { EXIT } from './exit-codes.ts';
 import { safeJson } from './safe-json.ts';
+import { stayAwake } from './stay-awake.ts';
 
 /** What is to be done. */
 export interface DiscoverOrder {
@@ -133,16 +133,6 @@ function untilToldOrGone() {
   process.on('SIGINT', end).on('SIGTERM', end);
   process.stdout.on('error', end);
   return { signal: over.signal, ended, forget };
-}
-
-/** Timers and an unnamed server's silence do not keep the process alive, and without UDP there is nothing else. */
-function stayAwake(): () => void {
-  const { port1, port2 } = new MessageChannel();
-  port1.on('message', () => {});
-  return () => {
-    port1.close();
-    port2.close();
-  };
 }
 
 function jsonLine(event: AroundEvent): string {

@@ -19,6 +19,7 @@ import type { Core, CoreOptions } from './core-options.ts';
 import type { Daemon } from './daemon.ts';
 import { Gate } from './gate.ts';
 import { Guests } from './guests.ts';
+import { healthPaths, watchHealth } from './health.ts';
 import { keyGate } from './key-gate.ts';
 import { knownLoads } from './known-loads.ts';
 import { type Face, listen, localUrl } from './listen.ts';
@@ -150,6 +151,20 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       machine: options.machine?.(),
     });
   const models = () => modelReport(router.pool());
+  const health = watchHealth({
+    mode: config.mode,
+    clock,
+    events: observation.events,
+    pool: () => router.pool(),
+    fleet,
+    desks,
+    ollama: config.ollama,
+    machine: options.machine,
+    pairing: () => (trust.closed ? 'required' : 'open'),
+    usesBroadcast: config.udp,
+    protectsContext: options.liberties?.protectContext === true,
+  });
+  const showsHealth = healthPaths(config.mode, health);
   const api = new Api({
     config,
     clock,
@@ -188,21 +203,28 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       ? 'this ollana listens on this machine only: show the code on the server, and type `ollana device pair NAME` here'
       : undefined,
   });
+  const answerers = [
+    gate.refuses,
+    rights.refuses,
+    pairing.answers,
+    own,
+    api.answers,
+    showsHealth,
+    observation.answers,
+  ];
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: () => config.origins },
     keys,
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposureOf: rights.exposureOf,
-    own: (exchange) =>
-      [gate.refuses, rights.refuses, pairing.answers, own, api.answers, observation.answers].some((answers) =>
-        answers(exchange),
-      ),
+    own: (exchange) => answerers.some((answers) => answers(exchange)),
     via,
     draining: () => draining,
     emit,
   });
   const release = async () => {
+    health[Symbol.dispose]();
     addresses[Symbol.dispose]();
     trust[Symbol.dispose]();
     fresh.destroy();

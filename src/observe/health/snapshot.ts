@@ -18,6 +18,8 @@ export interface HealthSnapshot {
   /** On the clock, ms. */
   readonly nowMs: number;
   readonly mode: 'client' | 'server';
+  /** Where this machine's Ollama is, which a server stands before; undefined in client mode. */
+  readonly ownUrl: string | undefined;
   readonly pairing: 'open' | 'required';
   /** Whether servers are looked for by broadcast. */
   readonly usesBroadcast: boolean;

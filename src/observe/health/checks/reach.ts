@@ -15,17 +15,17 @@ export interface Silent {
 }
 
 /** All that are silent, but for those that are not paired and the Ollama that a laptop need not have. Pure. */
-export function silentOnes({ servers, unanswered, mode }: HealthSnapshot): readonly Silent[] {
+export function silentOnes({ servers, unanswered, ownUrl }: HealthSnapshot): readonly Silent[] {
   const gone = servers.flatMap((server): Silent[] => {
-    const { verdict, deviceId, name, url, isOwn } = server;
+    const { verdict, deviceId, name, url } = server;
     if (isReached(verdict) || verdict.state === 'reliable' || server.kind === 'local') return [];
+    const isOwn = url === ownUrl;
     return [{ subject: deviceId, name, url, reason: verdict.reason, isKnown: true, isOwn }];
   });
   const never = unanswered
     .filter(({ notPaired, sources }) => !notPaired && !sources.includes('local'))
-    .map(({ url, name, reason }): Silent => {
-      const isOwn = mode === 'server' && isLoopbackHost(addressOf(url).hostname);
-      return { subject: url, name: name ?? addressOf(url).shown, url, reason, isKnown: false, isOwn };
+    .map(({ url, name = addressOf(url).shown, reason }): Silent => {
+      return { subject: url, name, url, reason, isKnown: false, isOwn: url === ownUrl };
     });
   return [...gone, ...never];
 }
