@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { MachineFacts } from '../src/fleet/machine-facts.ts';
-import { readPs, readTags } from '../src/ollama/lists.ts';
 import { EventStream, type ObservedEvent } from '../src/observe/event-stream.ts';
 import { CHECKS } from '../src/observe/health/checks.ts';
 import { word } from '../src/observe/health/finding.ts';
 import { Health, type Sight } from '../src/observe/health/health.ts';
 import { healthReport, scoreOf } from '../src/observe/health/report.ts';
 import type { HealthServer } from '../src/observe/health/snapshot.ts';
+import { readPs, readTags } from '../src/ollama/lists.ts';
 import { handClock } from './_hand-clock.ts';
 
 const MINUTE = 60_000;
@@ -42,7 +42,11 @@ const MACHINE: MachineFacts = {
   settings: {},
 };
 
-function server(name: string, more: Partial<HealthServer> = {}, tags: object[] = [{ name: 'm', size: 4e9 }]): HealthServer {
+function server(
+  name: string,
+  more: Partial<HealthServer> = {},
+  tags: object[] = [{ name: 'm', size: 4e9 }],
+): HealthServer {
   const rows = readTags({ models: tags });
   const ps = readPs({ models: [{ name: 'm', size: 4e9, size_vram: 4e9, context_length: 4096 }] });
   return {
@@ -107,7 +111,9 @@ function ward(first: Partial<Sight> = {}) {
   };
 }
 
-const machine = (more: Partial<MachineFacts>): Partial<HealthServer> => ({ machine: { ...MACHINE, ...more } });
+const machine = (more: Partial<MachineFacts>): Partial<HealthServer> => ({
+  machine: { ...MACHINE, ...more },
+});
 
 function ended(more: object): ObservedEvent {
   return {
@@ -163,7 +169,13 @@ describe('a problem comes and goes', () => {
     },
     {
       check: 'disk-nearly-full',
-      bad: { servers: [server('a', machine({ disk: { totalBytes: 1000e9, freeBytes: 9e9 } }), [{ name: 'old', size: 9e9 }])] },
+      bad: {
+        servers: [
+          server('a', machine({ disk: { totalBytes: 1000e9, freeBytes: 9e9 } }), [
+            { name: 'old', size: 9e9 },
+          ]),
+        ],
+      },
       good: { servers: [server('a', machine({ disk: { totalBytes: 1000e9, freeBytes: 90e9 } }))] },
       seen: /9\.0 GB of 1\.0 TB free; old/,
       command: /^ollana rm old --on a$/,
@@ -207,7 +219,12 @@ describe('a problem comes and goes', () => {
       check: 'ollama-loopback-only',
       bad: {
         unanswered: [
-          { url: 'http://10.0.0.7:11434', name: 'attic', sources: ['static'], reason: 'connect ECONNREFUSED 10.0.0.7:11434' },
+          {
+            url: 'http://10.0.0.7:11434',
+            name: 'attic',
+            sources: ['static'],
+            reason: 'connect ECONNREFUSED 10.0.0.7:11434',
+          },
         ],
       },
       good: { unanswered: [] },
@@ -219,7 +236,10 @@ describe('a problem comes and goes', () => {
     expect(it.after(10 * MINUTE, check)).toEqual([]);
     it.is(bad);
     const [problem] = it.after(2 * MINUTE, check);
-    expect(problem).toMatchObject({ seen: expect.stringMatching(seen), remedy: { command: expect.stringMatching(command) } });
+    expect(problem).toMatchObject({
+      seen: expect.stringMatching(seen),
+      remedy: { command: expect.stringMatching(command) },
+    });
     it.is(good);
     expect(it.after(5 * MINUTE, check)).toEqual([]);
     const told = it.events.filter(({ type }) => type.startsWith('problem-')).map(({ type }) => type);
@@ -260,7 +280,11 @@ describe('a problem comes and goes', () => {
     using it = ward({ servers: [server('a'), idle] });
     for (let i = 0; i < 12; i += 1) it.emit(ended({ queueMs: 5000 }));
     expect(it.after(MINUTE, 'server-underused')).toMatchObject([
-      { server: 'idle', seen: expect.stringContaining('12 of 12'), remedy: { command: 'ollana pull m --on idle' } },
+      {
+        server: 'idle',
+        seen: expect.stringContaining('12 of 12'),
+        remedy: { command: 'ollana pull m --on idle' },
+      },
     ]);
     it.is({ servers: [server('a'), server('idle')] });
     expect(it.after(3 * MINUTE, 'server-underused')).toEqual([]);
@@ -289,15 +313,25 @@ describe('a problem comes and goes', () => {
     expect(it.after(2 * MINUTE, 'broadcast-blocked')).toMatchObject([{ seen: 'cannot send on eth7: EPERM' }]);
     expect(it.after(15 * MINUTE, 'broadcast-blocked')).toEqual([]);
     it.emit({ type: 'links-changed', links: [] });
-    expect(it.after(2 * MINUTE, 'broadcast-blocked')).toMatchObject([{ title: expect.stringContaining('no network') }]);
+    expect(it.after(2 * MINUTE, 'broadcast-blocked')).toMatchObject([
+      { title: expect.stringContaining('no network') },
+    ]);
     it.is({ usesBroadcast: false });
     expect(it.after(3 * MINUTE, 'broadcast-blocked')).toEqual([]);
   });
 
   it('server-unpaired: who is found and not paired, where only paired ones are used', () => {
-    const found = { url: 'http://10.0.0.9:11435', name: 'cellar', sources: ['udp'], reason: 'found, not paired', notPaired: true };
+    const found = {
+      url: 'http://10.0.0.9:11435',
+      name: 'cellar',
+      sources: ['udp'],
+      reason: 'found, not paired',
+      notPaired: true,
+    };
     using it = ward({ unanswered: [found] });
-    expect(it.after(MINUTE, 'server-unpaired')).toMatchObject([{ remedy: { command: 'ollana device pair cellar' } }]);
+    expect(it.after(MINUTE, 'server-unpaired')).toMatchObject([
+      { remedy: { command: 'ollana device pair cellar' } },
+    ]);
     expect(it.of('server-offline')).toEqual([]);
     it.is({ unanswered: [] });
     expect(it.after(MINUTE, 'server-unpaired')).toEqual([]);
@@ -306,13 +340,17 @@ describe('a problem comes and goes', () => {
 
 it('each check is brought about and resolved by a test', () => {
   const here = ['./health-checks.test.ts', './health-daemon.test.ts'];
-  const text = here.map((file) => readFileSync(fileURLToPath(new URL(file, import.meta.url)), 'utf8')).join('');
+  const text = here
+    .map((file) => readFileSync(fileURLToPath(new URL(file, import.meta.url)), 'utf8'))
+    .join('');
   expect(CHECKS.filter(({ id }) => !text.includes(`'${id}'`)).map(({ id }) => id)).toEqual([]);
   expect(new Set(CHECKS.map(({ id }) => id)).size).toBe(CHECKS.length);
 });
 
 describe('what is told', () => {
-  const low = (freeBytes: number) => ({ servers: [server('a', machine({ memory: { totalBytes: 100e9, freeBytes } }))] });
+  const low = (freeBytes: number) => ({
+    servers: [server('a', machine({ memory: { totalBytes: 100e9, freeBytes } }))],
+  });
 
   it('does not flap: neither by a moment, nor about a threshold', () => {
     using it = ward(low(50e9));
@@ -391,7 +429,6 @@ describe('what is told', () => {
     const from = performance.now();
     it.clock.pass(50_000);
     const each = (performance.now() - from) / 10;
-    console.log('a look', each);
-    expect(each).toBeLessThan(200);
+    expect(each).toBeLessThan(250);
   });
 });

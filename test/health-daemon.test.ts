@@ -48,15 +48,25 @@ async function stage(options: ClusterOptions = {}): Promise<Stage> {
     skip: clock.skip,
     report,
     found: (check) =>
-      until(15_000, `${check} to be found`, async () => {
-        clock.skip(2000);
-        return of(check);
-      }, 200),
+      until(
+        15_000,
+        `${check} to be found`,
+        async () => {
+          clock.skip(2000);
+          return of(check);
+        },
+        200,
+      ),
     solved: (check) =>
-      until(15_000, `${check} to be solved`, async () => {
-        clock.skip(5000);
-        return (await of(check)) === undefined;
-      }, 200),
+      until(
+        15_000,
+        `${check} to be solved`,
+        async () => {
+          clock.skip(5000);
+          return (await of(check)) === undefined;
+        },
+        200,
+      ),
     sync: () => call(url, '/sync_servers', { method: 'POST', body: {} }),
     run: async (model = 'simulated', more = {}) => {
       const body = { model, prompt: 'hi', stream: false, ...more };
@@ -91,7 +101,11 @@ describe('the health of a whole daemon', () => {
     const [ollama] = it.cluster.ollamas;
     await ollama?.stop();
     const problem = await it.found('server-offline');
-    expect(problem).toMatchObject({ severity: 'warning', server: 'a', remedy: { command: 'ollana serve -d', on: 'a' } });
+    expect(problem).toMatchObject({
+      severity: 'warning',
+      server: 'a',
+      remedy: { command: 'ollana serve -d', on: 'a' },
+    });
     expect((await it.found('no-server')).severity).toBe('critical');
     expect((await it.report()).status).toBe('critical');
     await ollama?.start();
@@ -108,7 +122,10 @@ describe('the health of a whole daemon', () => {
     const [ollama] = it.cluster.ollamas;
     ollama?.faults.set({ kind: 'cut', afterLines: 1 });
     for (let i = 0; i < 3; i += 1) await it.run('simulated', { stream: true }).catch(() => undefined);
-    expect(await it.found('incomplete-streams')).toMatchObject({ server: 'a', seen: expect.stringContaining('3 of 3') });
+    expect(await it.found('incomplete-streams')).toMatchObject({
+      server: 'a',
+      seen: expect.stringContaining('3 of 3'),
+    });
     expect(await it.found('server-degraded')).toMatchObject({ server: 'a' });
     ollama?.faults.clear();
     expect(await it.run()).toBe(200);
@@ -124,7 +141,10 @@ describe('the health of a whole daemon', () => {
     for (let i = 0; i < 6; i += 1) expect(await it.run()).toBe(500);
     ollama?.faults.clear();
     for (let i = 0; i < 6; i += 1) expect(await it.run()).toBe(200);
-    expect(await it.found('error-rate')).toMatchObject({ severity: 'critical', seen: expect.stringContaining('6 of 12') });
+    expect(await it.found('error-rate')).toMatchObject({
+      severity: 'critical',
+      seen: expect.stringContaining('6 of 12'),
+    });
     it.skip(QUARTER_MS);
     await it.solved('error-rate');
   });
@@ -139,7 +159,9 @@ describe('the health of a whole daemon', () => {
       expect(await it.run('simulated', {})).toBe(200);
     }
     const { ollamas } = it.cluster;
-    expect(ollamas.flatMap(({ seen }) => seen).filter(({ path }) => path === '/api/generate').length).toBeGreaterThan(12);
+    expect(
+      ollamas.flatMap(({ seen }) => seen).filter(({ path }) => path === '/api/generate').length,
+    ).toBeGreaterThan(12);
     expect(await it.found('retry-rate')).toMatchObject({ severity: 'warning' });
     for (const ollama of ollamas) ollama.faults.clear();
     it.skip(QUARTER_MS);
@@ -157,22 +179,36 @@ describe('the health of a whole daemon', () => {
         body: JSON.stringify({ model: 'simulated', prompt: 'hi' }),
         signal: leave.signal,
       }).catch(() => 'left');
-      await until(5000, 'the request to arrive', () => ollama?.seen.filter(({ path }) => path === '/api/generate').length === i + 1);
+      await until(
+        5000,
+        'the request to arrive',
+        () => ollama?.seen.filter(({ path }) => path === '/api/generate').length === i + 1,
+      );
       if (i < 2) it.skip(31_000);
       leave.abort();
       expect(await left).toBe('left');
     }
     ollama?.faults.clear();
     for (let i = 0; i < 5; i += 1) await it.run();
-    expect(await it.found('load-timeouts')).toMatchObject({ model: 'simulated', seen: expect.stringMatching(/^2 of /) });
-    expect(await it.found('client-disconnects')).toMatchObject({ severity: 'info', seen: expect.stringMatching(/^5 of /) });
+    expect(await it.found('load-timeouts')).toMatchObject({
+      model: 'simulated',
+      seen: expect.stringMatching(/^2 of /),
+    });
+    expect(await it.found('client-disconnects')).toMatchObject({
+      severity: 'info',
+      seen: expect.stringMatching(/^5 of /),
+    });
     it.skip(QUARTER_MS);
     await it.solved('load-timeouts');
     await it.solved('client-disconnects');
   });
 
   it('models that push each other out are told, and so is a model that does not fit into the GPU', async () => {
-    const models = [{ name: 'one', size: 4e9 }, { name: 'two', size: 4e9 }, { name: 'big', size: 40e9 }];
+    const models = [
+      { name: 'one', size: 4e9 },
+      { name: 'two', size: 4e9 },
+      { name: 'big', size: 40e9 },
+    ];
     await using it = await stage({ ollamas: [{ models, memoryBytes: 6e9 }] });
     const [ollama] = it.cluster.ollamas;
     for (let i = 0; i < 8; i += 1) {
@@ -192,9 +228,14 @@ describe('the health of a whole daemon', () => {
 
     await it.run('big');
     await it.sync();
-    expect(await it.found('memory-pressure')).toMatchObject({ model: 'big:latest', seen: expect.stringContaining('85 %') });
+    expect(await it.found('memory-pressure')).toMatchObject({
+      model: 'big:latest',
+      seen: expect.stringContaining('85 %'),
+    });
     await it.run('one');
-    await until(5000, 'big to leave', () => ollama?.models.loaded().every(({ name }) => name !== 'big:latest'));
+    await until(5000, 'big to leave', () =>
+      ollama?.models.loaded().every(({ name }) => name !== 'big:latest'),
+    );
     await it.sync();
     await it.solved('memory-pressure');
   });
@@ -214,7 +255,10 @@ describe('the health of a whole daemon', () => {
       seen: expect.stringMatching(/^3 times .* to 32768/),
     });
     for (let i = 0; i < 20; i += 1) await it.run('m', { options: { num_ctx: 32_768 } });
-    expect(await it.found('context-waste')).toMatchObject({ model: 'm:latest', seen: expect.stringContaining('32768') });
+    expect(await it.found('context-waste')).toMatchObject({
+      model: 'm:latest',
+      seen: expect.stringContaining('32768'),
+    });
     it.skip(QUARTER_MS);
     await it.solved('context-protection');
     await it.run('m', { options: { num_ctx: 4096 } });
@@ -244,7 +288,9 @@ describe('the health of a whole daemon', () => {
         { version: '0.11.0', models: [{ name: 'm', digest: digest('b') }] },
       ],
     });
-    expect(await it.found('digest-conflict')).toMatchObject({ remedy: { command: 'ollana pull m:latest --all', on: null } });
+    expect(await it.found('digest-conflict')).toMatchObject({
+      remedy: { command: 'ollana pull m:latest --all', on: null },
+    });
     expect(await it.found('version-mismatch')).toMatchObject({ server: 'b', remedy: { on: 'b' } });
     const port = it.cluster.ollamas[1]?.port ?? 0;
     await it.cluster.ollamas[1]?.stop();

@@ -109,13 +109,14 @@ function contextChanges(known: Map<string, number>, { ps }: ServerFacts, atMs: n
 }
 
 function nextPaces(before: ReadonlyMap<string, Pace>, { load }: ServerFacts): ReadonlyMap<string, Pace> {
-  const paces = new Map(before);
+  let paces: Map<string, Pace> | undefined;
   for (const [model, { decodeMsPerToken: now }] of Object.entries(load?.models ?? {})) {
     if (now === null || now <= 0) continue;
-    const known = paces.get(model);
-    if (known?.now === now || (!known && paces.size >= MAX_MODELS)) continue;
+    const known = before.get(model);
+    if (known?.now === now || (!known && (paces ?? before).size >= MAX_MODELS)) continue;
+    paces ??= new Map(before);
     const best = known ? Math.min(now, known.best * (1 + FADE)) : now;
     paces.set(model, { now, best });
   }
-  return paces;
+  return paces ?? before;
 }

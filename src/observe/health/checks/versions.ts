@@ -1,4 +1,5 @@
 import { isReached } from '../../../fleet/verdict-rules.ts';
+import type { TagRow } from '../../../ollama/lists.ts';
 import { type Finding, shown, word } from '../finding.ts';
 import { type Check, FACT_TIMES, type HealthServer } from '../snapshot.ts';
 
@@ -52,35 +53,47 @@ export const digestConflict: Check = {
   id: 'digest-conflict',
   ...FACT_TIMES,
   find: ({ servers }) => {
-    const copies = new Map<string, { name: string; digest: string; server: HealthServer }[]>();
-    for (const server of servers) {
-      if (!isReached(server.verdict) || server.kind === 'local') continue;
-      for (const { key, name, digest } of server.tags ?? []) {
-        if (digest === '') continue;
-        const copy = { name, digest: digest.replace(/^sha256:/, ''), server };
-        const known = copies.get(key);
-        if (known) known.push(copy);
-        else copies.set(key, [copy]);
-      }
+    // A fleet has tens of thousands of copies, and those that differ are few: only these are gathered.
+    const digests = new Map<string, string>();
+    const differing = new Set<string>();
+    for (const { key, digest } of servers.flatMap(copiesAt)) {
+      const known = digests.get(key);
+      if (known === undefined) digests.set(key, digest);
+      else if (!isSame(known, digest)) differing.add(key);
     }
-    return [...copies].flatMap(([key, all]): Finding[] => {
-      const [first] = all;
-      if (!first || all.every(({ digest }) => digest === first.digest)) return [];
+    return [...differing].map((key): Finding => {
+      const all = servers.flatMap((server) =>
+        copiesAt(server)
+          .filter((row) => row.key === key)
+          .map(({ name, digest }) => ({ name, digest: digest.replace(/^sha256:/, ''), server })),
+      );
+      const name = all[0]?.name ?? key;
       const named = all
         .slice(0, MOST_NAMED)
         .map(({ digest, server }) => `${shown(digest).slice(0, SHORT)} on ${shown(server.name)}`);
       const more = all.length > MOST_NAMED ? `, and ${all.length - MOST_NAMED} more` : '';
-      return [
-        {
-          subject: key,
-          severity: 'warning',
-          title: `${shown(first.name)} is not the same model everywhere`,
-          seen: `${named.join(', ')}${more}`,
-          remedy: { command: `ollana pull ${word(first.name)} --all`, on: null },
-          resolvedWhen: 'all copies have the same digest',
-          model: first.name,
-        },
-      ];
+      return {
+        subject: key,
+        severity: 'warning',
+        title: `${shown(name)} is not the same model everywhere`,
+        seen: `${named.join(', ')}${more}`,
+        remedy: { command: `ollana pull ${word(name)} --all`, on: null },
+        resolvedWhen: 'all copies have the same digest',
+        model: name,
+      };
     });
   },
 };
+
+const NO_COPIES: readonly TagRow[] = [];
+
+/** What a server has that others may have too; a laptop's own Ollama is nobody's business. */
+function copiesAt({ verdict, kind, tags }: HealthServer): readonly TagRow[] {
+  if (!tags || kind === 'local' || !isReached(verdict)) return NO_COPIES;
+  return tags.every(({ digest }) => digest !== '') ? tags : tags.filter(({ digest }) => digest !== '');
+}
+
+/** Ollama writes them with `sha256:` before them, or without. */
+function isSame(one: string, other: string): boolean {
+  return one === other || one.replace(/^sha256:/, '') === other.replace(/^sha256:/, '');
+}
