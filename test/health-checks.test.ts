@@ -9,6 +9,7 @@ import { Health, type Sight } from '../src/observe/health/health.ts';
 import { healthReport, scoreOf } from '../src/observe/health/report.ts';
 import type { HealthServer } from '../src/observe/health/snapshot.ts';
 import { readPs, readTags } from '../src/ollama/lists.ts';
+import { modelKey } from '../src/ollama/names.ts';
 import { handClock } from './_hand-clock.ts';
 
 const MINUTE = 60_000;
@@ -156,7 +157,7 @@ interface Facts {
 }
 
 const busy = (queued: number, backlogMs: number) =>
-  server('a', { load: { models: { 'm:latest': { ...ROW, queued, backlogMs } }, atWork: [] } });
+  server('a', { load: { models: { [modelKey('m')]: { ...ROW, queued, backlogMs } }, atWork: [] } });
 
 describe('a problem comes and goes', () => {
   it.each<Facts>([
@@ -261,7 +262,7 @@ describe('a problem comes and goes', () => {
 
   it('server-slower: a token takes twice as long as it did', () => {
     const paced = (ms: number) =>
-      server('a', { load: { models: { 'm:latest': { ...ROW, decodeMsPerToken: ms } }, atWork: [] } });
+      server('a', { load: { models: { [modelKey('m')]: { ...ROW, decodeMsPerToken: ms } }, atWork: [] } });
     using it = ward({ servers: [paced(20)] });
     it.clock.pass(MINUTE);
     it.is({ servers: [paced(40)] });

@@ -259,6 +259,8 @@ describe('the health of a whole daemon', () => {
       model: 'm:latest',
       seen: expect.stringContaining('32768'),
     });
+    const { recommendations } = (await call(it.url, '/dashboard/api/recommendations')).json;
+    expect(recommendations).toMatchObject([{ kind: 'context', model: 'm:latest', server: 'a' }]);
     it.skip(QUARTER_MS);
     await it.solved('context-protection');
     await it.run('m', { options: { num_ctx: 4096 } });

@@ -3,7 +3,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import type { MachineFacts } from '../fleet/machine-facts.ts';
 import type { Pool } from '../fleet/pool.ts';
 import type { EventStream } from '../observe/event-stream.ts';
-import { Health, type Sight } from '../observe/health/health.ts';
+import { Health, type HealthOptions, type Sight } from '../observe/health/health.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
@@ -23,12 +23,15 @@ export interface HealthParts {
   readonly pairing: () => Sight['pairing'];
   readonly usesBroadcast: boolean;
   readonly protectsContext: boolean;
+  /** See `HealthOptions`. */
+  readonly usage?: HealthOptions['usage'];
 }
 
 /** Has the health of a daemon looked after: by what is known to its parts, and by what happens in them. */
 export function watchHealth(parts: HealthParts): Health {
   const { clock, events, mode, ollama } = parts;
-  const health = new Health({ clock, emit: events.emit, see: () => sight(parts, mode, ollama) });
+  const see = () => sight(parts, mode, ollama);
+  const health = new Health({ clock, emit: events.emit, see, usage: parts.usage });
   events.listen(health.note);
   return health;
 }
@@ -55,16 +58,23 @@ function sight(parts: HealthParts, mode: 'client' | 'server', ollama: string): S
   };
 }
 
-const HEALTH_PATH = '/dashboard/api/health';
-
-/** Answers `GET /dashboard/api/health`; returns false for all else. In server mode it is for this machine's apps only. */
+/**
+ * Answers `GET /dashboard/api/health` and `GET /dashboard/api/recommendations`; returns false for all else. In server
+ * mode they are for this machine's apps only.
+ */
 export function healthPaths(mode: 'client' | 'server', health: Health): (exchange: Exchange) => boolean {
+  const reports: Readonly<Record<string, () => object>> = {
+    '/dashboard/api/health': () => health.report(),
+    '/dashboard/api/recommendations': () => ({ recommendations: health.advice() }),
+  };
   return (exchange) => {
-    if (pathOf(exchange.target) !== HEALTH_PATH || (mode === 'server' && !exchange.fromHere)) return false;
-    if (exchange.method === 'GET' || exchange.method === 'HEAD') answerJson(exchange, 200, health.report());
+    const path = pathOf(exchange.target);
+    const report = Object.hasOwn(reports, path) ? reports[path] : undefined;
+    if (!report || (mode === 'server' && !exchange.fromHere)) return false;
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') answerJson(exchange, 200, report());
     else {
       exchange.extraHeaders.push('Allow', 'GET');
-      answerJson(exchange, 405, { error: `${HEALTH_PATH} takes GET` });
+      answerJson(exchange, 405, { error: `${path} takes GET` });
     }
     return true;
   };

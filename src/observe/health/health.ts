@@ -1,11 +1,12 @@
 import type { Cancel, Clock } from '../../clock.ts';
 import type { ObservedEvent } from '../event-stream.ts';
+import { type Advice, recommend, type Usage } from '../recommend/recommend.ts';
 import { CHECKS } from './checks.ts';
 import { ServerHistory } from './history.ts';
 import { type Cases, judge, NO_CASES, problemsOf } from './judge.ts';
 import { NetworkTroubles } from './network-trouble.ts';
 import { type HealthReport, healthReport, scoreOf } from './report.ts';
-import { RequestFigures } from './request-figures.ts';
+import { type Figures, RequestFigures } from './request-figures.ts';
 import type { HealthSnapshot } from './snapshot.ts';
 
 /** What is read from the moment; the rest of a snapshot is counted here. */
@@ -16,10 +17,13 @@ export interface HealthOptions {
   /** What is known now; asked at each look. */
   readonly see: () => Sight;
   readonly emit: (event: ObservedEvent) => void;
+  /** What is known of the use of models; undefined, or absent: no more than this process has seen in the last hour. */
+  readonly usage?: (() => Usage | undefined) | undefined;
 }
 
 /** Looked this often, ms: lists of plain Ollamas are not read more often. */
 const LOOK_EVERY_MS = 5000;
+const HOUR_MS = 3_600_000;
 const CHECK_IDS: readonly string[] = Object.freeze(CHECKS.map(({ id }) => id));
 
 /** Looks every 5 s whether anything is wrong, until disposed. Asks no server for anything. */
@@ -30,11 +34,13 @@ export class Health implements Disposable {
   readonly #history = new ServerHistory();
   readonly #stop: Cancel;
   #cases: Cases = NO_CASES;
-  #lookedAtMs: number | undefined;
+  readonly #startedAt: number;
+  #last: HealthSnapshot | undefined;
 
   constructor(options: HealthOptions) {
     const { clock } = options;
     this.#options = options;
+    this.#startedAt = clock.now();
     this.#figures = new RequestFigures(clock);
     this.#network = new NetworkTroubles(clock);
     this.#stop = clock.every(LOOK_EVERY_MS, () => this.#look());
@@ -48,7 +54,15 @@ export class Health implements Disposable {
 
   /** What was wrong at the last look. */
   report(): HealthReport {
-    return healthReport(problemsOf(this.#cases), CHECK_IDS, this.#lookedAtMs);
+    return healthReport(problemsOf(this.#cases), CHECK_IDS, this.#last?.wallMs);
+  }
+
+  /** What would be better otherwise, by the last look; none before it. */
+  advice(): readonly Advice[] {
+    const last = this.#last;
+    if (!last) return [];
+    const reachMs = Math.min(HOUR_MS, last.nowMs - this.#startedAt);
+    return recommend(last, this.#options.usage?.() ?? usageIn(last.hour, last.wallMs, reachMs));
   }
 
   #look(): void {
@@ -67,7 +81,7 @@ export class Health implements Disposable {
     };
     const { cases, began, ended } = judge(CHECKS, snapshot, this.#cases);
     this.#cases = cases;
-    this.#lookedAtMs = wallMs;
+    this.#last = snapshot;
     const score = scoreOf(problemsOf(cases));
     for (const problem of ended) emit({ type: 'problem-ended', problem, score });
     for (const problem of began) emit({ type: 'problem-began', problem, score });
@@ -76,4 +90,10 @@ export class Health implements Disposable {
   [Symbol.dispose](): void {
     this.#stop();
   }
+}
+
+/** What the figures tell of use: all of it may have been just now. Pure. */
+function usageIn({ models }: Figures, wallMs: number, reachMs: number): Usage {
+  const uses = [...models].map(([key, { requests }]) => [key, { requests, lastUsedMs: wallMs }] as const);
+  return { reachMs, models: new Map(uses) };
 }

@@ -1,4 +1,5 @@
 import { isReached } from '../../../fleet/verdict-rules.ts';
+import { isCloudModel } from '../../../ollama/names.ts';
 import { type Finding, percent, shown, word } from '../finding.ts';
 import type { ModelCounts } from '../request-figures.ts';
 import { type Check, COUNT_TIMES, type HealthServer, type HealthSnapshot, SLOW_TIMES } from '../snapshot.ts';
@@ -72,7 +73,7 @@ export const favouriteMissing: Check = {
   ...COUNT_TIMES,
   find: (snapshot) =>
     favourites(snapshot)
-      .filter(([key]) => !holders(snapshot, key).length && !isCloud(key))
+      .filter(([key]) => !holders(snapshot, key).length && !isCloudModel(key))
       .map(([key, { name, requests }]) => ({
         subject: key,
         severity: 'warning',
@@ -119,9 +120,6 @@ function favourites({ hour }: HealthSnapshot): readonly (readonly [string, Model
 function holders({ servers }: HealthSnapshot, key: string): readonly HealthServer[] {
   return servers.filter(({ verdict, modelKeys }) => isReached(verdict) && modelKeys.has(key));
 }
-
-/** Those are in nobody's list. */
-const isCloud = (key: string): boolean => /[:-]cloud$/.test(key);
 
 function nameOf({ tags, ps }: HealthServer, key: string): string {
   return [...(tags ?? []), ...(ps ?? [])].find((row) => row.key === key)?.name ?? key;
