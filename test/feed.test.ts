@@ -158,9 +158,10 @@ describe('a client of a server that tells', () => {
   it('hears the goodbye of one that drains', async () => {
     await using cluster = await startCluster({ serve: true });
     using watcher = following(cluster.servers[0]?.url ?? '');
-    await until(2000, 'the events', () => new Set(watcher.events.map(([name]) => name)).size === 4);
+    await until(2000, 'the events', () => new Set(watcher.events.map(([name]) => name)).size === 5);
     expect([...new Set(watcher.events.map(([name]) => name))].sort()).toEqual([
       'load',
+      'machine',
       'ps',
       'server',
       'tags',

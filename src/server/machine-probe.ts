@@ -29,7 +29,7 @@ Promise.all([ask(si.cpu), ask(si.graphics), ask(si.networkInterfaces), ask(si.me
     gpuNames: (gpus ? gpus.controllers : []).map(({ vendor, model }) => [vendor, model]),
     link: net ? { name: net.ifaceName || net.iface, mbps: net.speed } : null,
     availableBytes: mem ? mem.available : null,
-  }), () => process.exit());
+  }));
 });
 `;
 
