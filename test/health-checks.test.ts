@@ -370,6 +370,13 @@ describe('what is told', () => {
       it.is(low(4e9));
       it.clock.pass(2 * MINUTE);
     }
+    // Nor does it end by a moment.
+    for (let i = 0; i < 20; i += 1) {
+      it.is(low(50e9));
+      it.clock.pass(30_000);
+      it.is(low(4e9));
+      it.clock.pass(30_000);
+    }
     expect(it.events.map(({ type }) => type)).toEqual(['problem-began']);
   });
 
