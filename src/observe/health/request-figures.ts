@@ -104,7 +104,8 @@ export class RequestFigures {
 
   #request(event: ObservedEvent & { type: 'request-ended' }): void {
     const { model, outcome } = event;
-    if (model === undefined || outcome === 'refused') return;
+    // What is the client's own fault counts for nobody, but that it asked for a model which is nowhere does.
+    if (model === undefined || (outcome === 'refused' && event.status !== 404)) return;
     const isLate = event.firstByteMs === undefined && event.durationMs >= UNANSWERED_MS;
     const isError = outcome === 'failed' || outcome === 'incomplete' || (event.status ?? 0) >= 500;
     const one = {
