@@ -11,7 +11,7 @@ import { Registrations } from '../src/discovery/registrations.ts';
 import { ServerFile } from '../src/discovery/server-file.ts';
 import type { DiscoverySource, OnSighting } from '../src/discovery/sighting.ts';
 import { StaticServers } from '../src/discovery/static.ts';
-import { decode, encodeBare, encodeGoodbye, encodeReply } from '../src/discovery/wire.ts';
+import { decode, encodeAnnouncement, encodeGoodbye, encodeReply } from '../src/discovery/wire.ts';
 import { deviceId, LOOPBACK, ManualClock, rawSocket } from './_beacon.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { a, nameServer, srv } from './_dns.ts';
@@ -69,7 +69,7 @@ async function beacon(): Promise<Medium> {
       new BeaconClient({ port, httpPort: 11_435, interfaces: [LOOPBACK], clock, onSighting, ownDeviceId }),
     async appear(as) {
       id = as;
-      await say(encodeBare());
+      await say(encodeAnnouncement(speaker()));
     },
     async vanish() {
       id = undefined;

@@ -11,71 +11,119 @@ const ETH = {
   internal: false,
 };
 const LO = { interface: 'lo', address: '127.0.0.1', prefix: 8, broadcast: '127.255.255.255', internal: true };
+const NONCE = '0102030405060708';
 const BARE: Datagram = { kind: 'bare' };
-const QUERY: Datagram = { kind: 'query', nonce: '0102030405060708' };
+const QUERY: Datagram = { kind: 'query', nonce: NONCE };
 const at = (address: string, port = 40_000) => ({ address, port });
 
 function setUp(isDefaultPort = true) {
   const clock = new ManualClock();
-  return { clock, audience: new Audience({ clock, isDefaultPort }) };
+  const sent: { readonly at: number; readonly to: string; readonly kind: string }[] = [];
+  const audience = new Audience({
+    clock,
+    isDefaultPort,
+    send: ({ kind }, { address, port }) => sent.push({ at: clock.now(), to: `${address}:${port}`, kind }),
+  });
+  return { clock, audience, sent, said: () => sent.splice(0).map(({ to, kind }) => `${kind} ${to}`) };
 }
 
-test('a socket gets one bare and one extended answer a second', () => {
-  const { clock, audience } = setUp();
-  const ask = () => [BARE, QUERY].map((datagram) => audience.answer(datagram, at('10.0.0.7'), ETH));
-  expect(ask()).toEqual(['bare', 'extended']);
+test('who asks for all gets that and not the four bytes besides, again after a second', () => {
+  const { clock, audience, said } = setUp();
+  const ask = () => {
+    for (const datagram of [QUERY, BARE, QUERY, BARE]) audience.heard(datagram, at('10.0.0.7'), ETH);
+  };
+  ask();
+  expect(said()).toEqual(['extended 10.0.0.7:40000']);
   clock.advance(999);
-  expect(ask()).toEqual(['nothing', 'nothing']);
+  ask();
+  expect(said()).toEqual([]);
   clock.advance(1);
-  expect(ask()).toEqual(['bare', 'extended']);
+  ask();
+  expect(said()).toEqual(['extended 10.0.0.7:40000']);
 });
 
-test('two clients on one machine are both answered, a thousand sockets of one are not', () => {
-  const { audience } = setUp();
-  const answers = Array.from({ length: 1000 }, (_, i) =>
-    audience.answer(BARE, at('10.0.0.7', 2000 + i), ETH),
-  );
-  expect(answers.filter((answer) => answer === 'bare')).toHaveLength(10);
-  expect(audience.answer(BARE, at('10.0.0.8'), ETH)).toBe('bare');
+test('an older client, which asks for all after the four bytes, gets it a second later', () => {
+  const { clock, audience, said } = setUp();
+  for (const datagram of [BARE, BARE, QUERY, BARE]) audience.heard(datagram, at('10.0.0.7'), ETH);
+  expect(said()).toEqual(['bare 10.0.0.7:40000']);
+  clock.advance(999);
+  expect(said()).toEqual([]);
+  clock.advance(100);
+  expect(said()).toEqual(['extended 10.0.0.7:40000']);
+  clock.advance(10_000);
+  expect(said()).toEqual([]);
 });
 
-test('loopback is answered fifty times a second', () => {
-  const { audience } = setUp();
-  const answers = Array.from({ length: 1000 }, () => audience.answer(QUERY, at('127.0.0.1'), LO));
-  expect(answers.filter((answer) => answer === 'extended')).toHaveLength(50);
+test('of two clients on one machine the second is answered after a second, and other machines at once', () => {
+  const { clock, audience, said } = setUp();
+  audience.heard(QUERY, at('10.0.0.7', 1), ETH);
+  audience.heard(QUERY, at('10.0.0.7', 2), ETH);
+  audience.heard(BARE, at('10.0.0.7', 2), ETH);
+  audience.heard(BARE, at('10.0.0.8', 3), ETH);
+  expect(said()).toEqual(['extended 10.0.0.7:1', 'bare 10.0.0.8:3']);
+  clock.advance(1100);
+  expect(said()).toEqual(['extended 10.0.0.7:2']);
 });
 
-test('on another port a bare query is never replied to; a new asker brings an announcement, at most one a second', () => {
-  const { clock, audience } = setUp(false);
-  expect(audience.answer(BARE, at('10.0.0.7'), ETH)).toBe('announce');
-  expect(audience.answer(BARE, at('10.0.0.8'), ETH)).toBe('nothing');
-  clock.advance(5000);
-  expect(audience.answer(BARE, at('10.0.0.7'), ETH)).toBe('nothing');
-  clock.advance(15_000);
-  expect(audience.answer(BARE, at('10.0.0.7'), ETH)).toBe('announce');
-  expect(audience.answer(QUERY, at('10.0.0.7'), ETH)).toBe('extended');
+test('whatever is forged, no address gets two answers within a second, from any number of its ports', () => {
+  const { clock, audience, sent } = setUp();
+  for (let ms = 0; ms < 10_000; ms += 1) {
+    const address = `10.0.0.${7 + (ms % 3)}`;
+    audience.heard(ms % 2 === 0 ? BARE : QUERY, at(address, 2000 + (ms % 977)), ETH);
+    clock.advance(1);
+  }
+  for (const address of ['10.0.0.7', '10.0.0.8', '10.0.0.9']) {
+    const times = sent.filter(({ to }) => to.startsWith(`${address}:`)).map((one) => one.at);
+    expect(times.length).toBeGreaterThanOrEqual(9);
+    for (const [i, time] of times.slice(1).entries())
+      expect(time - (times[i] as number)).toBeGreaterThanOrEqual(1000);
+  }
+});
+
+test('a flood from a hundred thousand addresses wins nobody a second answer within the second', () => {
+  const { clock, audience, sent } = setUp();
+  audience.heard(QUERY, at('10.255.0.7'), ETH);
+  for (let i = 0; i < 100_000; i++)
+    audience.heard(QUERY, at(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`), ETH);
+  audience.heard(QUERY, at('10.255.0.7'), ETH);
+  expect(sent.filter(({ to }) => to.startsWith('10.255.0.7:'))).toHaveLength(1);
+  expect(sent).toHaveLength(1024);
+  // And it is over when it is over.
+  clock.advance(1000);
+  audience.heard(QUERY, at('10.255.0.7'), ETH);
+  expect(sent).toHaveLength(1025);
+});
+
+test('loopback, which many share, is answered fifty times a second', () => {
+  const { audience, sent } = setUp();
+  for (let i = 0; i < 1000; i += 1) audience.heard(QUERY, at('127.0.0.1'), LO);
+  expect(sent).toHaveLength(50);
+});
+
+test('on another port a bare query is never replied to', () => {
+  const { audience, said } = setUp(false);
+  audience.heard(BARE, at('10.0.0.7'), ETH);
+  audience.heard(BARE, at('127.0.0.1'), LO);
+  expect(said()).toEqual([]);
+  audience.heard(QUERY, at('10.0.0.7'), ETH);
+  expect(said()).toEqual(['extended 10.0.0.7:40000']);
 });
 
 test('what servers say is not answered', () => {
-  const { audience } = setUp();
+  const { audience, said } = setUp();
   const speaker = { httpPort: 11435, deviceId: 'a'.repeat(64), name: '' };
-  expect(audience.answer({ kind: 'goodbye', speaker }, at('10.0.0.7'), ETH)).toBe('nothing');
-  expect(audience.answer({ kind: 'reply', nonce: '00', speaker }, at('10.0.0.7'), ETH)).toBe('nothing');
+  for (const kind of ['goodbye', 'announcement'] as const)
+    audience.heard({ kind, speaker }, at('10.0.0.7'), ETH);
+  audience.heard({ kind: 'reply', nonce: NONCE, speaker }, at('10.0.0.7'), ETH);
+  expect(said()).toEqual([]);
 });
 
-test('a goodbye is for those who asked with the suffix within 15 s, once', () => {
-  const { clock, audience } = setUp();
-  audience.answer(QUERY, at('10.0.0.7'), ETH);
-  clock.advance(15_000);
-  audience.answer(BARE, at('10.0.0.8'), ETH);
-  audience.answer(QUERY, at('10.0.0.9'), ETH);
-  expect(audience.dismiss()).toEqual([{ remote: at('10.0.0.9'), link: ETH }]);
-  expect(audience.dismiss()).toEqual([]);
-});
-
-test('a flood from a hundred thousand sockets is remembered as the last 1024', () => {
-  const { audience } = setUp();
-  for (let i = 0; i < 100_000; i++)
-    audience.answer(QUERY, at(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`), ETH);
-  expect(audience.dismiss()).toHaveLength(1024);
+test('who waits for an answer gets none once the server is leaving', () => {
+  const { clock, audience, said } = setUp();
+  audience.heard(BARE, at('10.0.0.7', 1), ETH);
+  audience.heard(BARE, at('10.0.0.7', 2), ETH);
+  said();
+  audience.dismiss();
+  clock.advance(5000);
+  expect([said(), clock.pending]).toEqual([[], 0]);
 });

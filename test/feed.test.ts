@@ -99,13 +99,13 @@ describe('a reader', () => {
     expect(watcher.ends).toEqual(['broken']);
   });
 
-  it('takes a stream that is still for 3.5 s for dead', async () => {
+  it('takes a stream that is still for 2.8 s for dead', async () => {
     await using server = await hostile((response) => response.flushHeaders());
     const startedAt = clock.now();
     using watcher = following(server.url, fasterClock(10));
     await until(2000, 'the end', () => watcher.ends.length > 0);
     expect(watcher.ends).toEqual(['silent']);
-    expect(clock.now() - startedAt).toBeGreaterThan(300);
+    expect(clock.now() - startedAt).toBeGreaterThan(250);
   });
 });
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   cleanName,
   decode,
+  encodeAnnouncement,
   encodeBare,
   encodeGoodbye,
   encodeQuery,
@@ -136,12 +137,15 @@ test('ten thousand random datagrams never throw, and what is decoded can be enco
   for (let round = 0; round < 10_000; round++) {
     const bytes = Buffer.from(Array.from({ length: Math.floor(random() * 200) }, () => random() * 256));
     // Half of them get past the first checks, so that the fields are what is tried.
-    if (random() < 0.5 && bytes.length >= 6) bytes.set([0x4c, 0x41, 0x4e, 0x41, 1, Math.floor(random() * 5)]);
+    if (random() < 0.5 && bytes.length >= 6) bytes.set([0x4c, 0x41, 0x4e, 0x41, 1, Math.floor(random() * 6)]);
     if (random() < 0.5 && bytes.length > 48) bytes[48] = random() * 70;
     const datagram = decode(bytes);
     kinds.set(String(datagram?.kind), (kinds.get(String(datagram?.kind)) ?? 0) + 1);
     if (datagram?.kind === 'reply')
       expect(decode(encodeReply(datagram.nonce, datagram.speaker))).toEqual(datagram);
+    if (datagram?.kind === 'announcement')
+      expect(decode(encodeAnnouncement(datagram.speaker))).toEqual(datagram);
   }
-  expect([...kinds.keys()].sort()).toEqual(['bare', 'goodbye', 'query', 'reply', 'undefined']);
+  const expected = ['announcement', 'bare', 'goodbye', 'query', 'reply', 'undefined'];
+  expect([...kinds.keys()].sort()).toEqual(expected);
 });

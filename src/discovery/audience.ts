@@ -1,80 +1,60 @@
 import type { Clock } from '../clock.ts';
 import type { Link } from './interfaces.ts';
 import { RateLimit } from './rate-limit.ts';
-import { Recent } from './recent.ts';
-import { BEACON_LEASE_MS } from './rhythm.ts';
+import { Turns } from './turns.ts';
 import type { Remote } from './udp.ts';
 import type { Datagram } from './wire.ts';
 
-/** What a server does about a query. */
-export type Answer = 'bare' | 'extended' | 'announce' | 'nothing';
+/** What a server answers. */
+export type Answer =
+  | { readonly kind: 'bare' }
+  | {
+      readonly kind: 'extended';
+      /** Of the query. */
+      readonly nonce: string;
+    };
 
-/** Someone who understands the suffix, and the link on which he asked. */
-export interface Listener {
-  readonly remote: Remote;
-  readonly link: Link;
+export interface AudienceOptions {
+  readonly clock: Clock;
+  /** Whether those who read only four bytes would look for this server at the right port. */
+  readonly isDefaultPort: boolean;
+  readonly send: (answer: Answer, to: Remote, link: Link) => void;
 }
 
-/** Clients remembered at once; a LAN has hundreds, and the oldest go first. */
-const MAX_LISTENERS = 1024;
+/** Answers of each kind a second to our own machine, where many share an address and nobody is forged from outside. */
+const LOOPBACK_PER_SECOND = 50;
 
-/** Answers of each kind a second: to one socket, to all of one machine, and to our own machine. */
-const PER_SECOND = { socket: 1, machine: 10, loopback: 50 };
-
-/** Decides whom a server answers and how, and remembers who should hear its goodbye. Does no I/O. */
+/** Decides whom a server answers, how and when. */
 export class Audience {
-  readonly #isDefaultPort: boolean;
-  readonly #heard: Recent<true>;
-  readonly #listeners: Recent<Listener>;
-  readonly #socketRate: RateLimit;
-  readonly #machineRate: RateLimit;
+  readonly #options: AudienceOptions;
+  readonly #turns: Turns;
   readonly #loopbackRate: RateLimit;
-  readonly #announceRate: RateLimit;
 
-  /** `isDefaultPort`: whether those who read only four bytes would look for this server at the right port. */
-  constructor(options: { readonly clock: Clock; readonly isDefaultPort: boolean }) {
-    const { clock } = options;
-    this.#isDefaultPort = options.isDefaultPort;
-    this.#heard = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_LISTENERS });
-    this.#listeners = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_LISTENERS });
-    this.#socketRate = new RateLimit(clock, PER_SECOND.socket);
-    this.#machineRate = new RateLimit(clock, PER_SECOND.machine);
-    this.#loopbackRate = new RateLimit(clock, PER_SECOND.loopback);
-    this.#announceRate = new RateLimit(clock, 1);
+  constructor(options: AudienceOptions) {
+    this.#options = options;
+    this.#turns = new Turns(options.clock);
+    this.#loopbackRate = new RateLimit(options.clock, LOOPBACK_PER_SECOND);
   }
 
-  /** What to do about a datagram that came from `remote` on `link`, counted against the limits. */
-  answer(datagram: Datagram, remote: Remote, link: Link): Answer {
-    const key = `${remote.address}:${remote.port}`;
-    if (datagram.kind === 'query') {
-      this.#listeners.set(key, { remote, link });
-      return this.#allow('extended', remote, link) ? 'extended' : 'nothing';
-    }
-    if (datagram.kind !== 'bare') return 'nothing';
-    const isNew = !this.#heard.get(key);
-    this.#heard.set(key, true);
-    if (this.#isDefaultPort) return this.#allow('bare', remote, link) ? 'bare' : 'nothing';
-    // A bare reply would send the asker to the default port, and the first ollana's clients exit when that is
-    // closed. They do not hear announcements; those who do ask again for the port.
-    return isNew && this.#announceRate.allow('all') ? 'announce' : 'nothing';
+  /** A datagram came from `to` on `link`: sends what answers it, now or within a second, or nothing. */
+  heard(datagram: Datagram, to: Remote, link: Link): void {
+    const answer = this.#answer(datagram);
+    if (!answer) return;
+    const { kind } = answer;
+    const send = () => this.#options.send(answer, to, link);
+    if (!link.internal) this.#turns.take({ kind, to, send });
+    else if (this.#loopbackRate.allow(kind)) send();
   }
 
-  /**
-   * Those who should hear a goodbye, who are then forgotten. Only askers with the suffix: to others it would look
-   * like a reply and send them to a server that is leaving.
-   */
-  dismiss(): readonly Listener[] {
-    const listeners = this.#listeners.values();
-    this.#listeners.clear();
-    this.#heard.clear();
-    this.#socketRate.forget(); // Should the server come back within the second, it has news for all.
-    return listeners;
+  /** Whoever still waits for an answer gets none. */
+  dismiss(): void {
+    this.#turns[Symbol.dispose]();
   }
 
-  #allow(kind: Answer, { address, port }: Remote, link: Link): boolean {
-    if (link.internal) return this.#loopbackRate.allow(kind);
-    return (
-      this.#socketRate.allow(`${kind} ${address}:${port}`) && this.#machineRate.allow(`${kind} ${address}`)
-    );
+  #answer(datagram: Datagram): Answer | undefined {
+    if (datagram.kind === 'query') return { kind: 'extended', nonce: datagram.nonce };
+    // A bare reply from another port would send the asker to the default one, and the first ollana's clients exit when
+    // that is closed. Ours ask for more when they start, and hear which port is announced.
+    return datagram.kind === 'bare' && this.#options.isDefaultPort ? { kind: 'bare' } : undefined;
   }
 }

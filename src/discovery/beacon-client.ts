@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { Hearing } from './hearing.ts';
 import { type Interfaces, type Link, linkTo } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { DiscoverySource, OnSighting } from './sighting.ts';
 import { type Heard, type RoundReason, Station } from './station.ts';
 import type { OnTraffic } from './traffic.ts';
@@ -30,20 +31,32 @@ export interface BeaconClientOptions {
 /** `refresh` may be called for every request that finds no server. */
 const REFRESH_MS = 250;
 
+/** Extended queries on a link: servers answer no more of them. */
+const EXTENDED_PER_SECOND = 1;
+
 /**
- * Finds servers by UDP broadcast and IPv6 multicast: asks on every link at start, every 5 s, and at once when the links change or the
- * machine wakes; and listens for servers that announce themselves. A sighting counts for three rounds.
+ * Finds servers by UDP broadcast and IPv6 multicast: asks on every link at start, every 5 s, and at once when the links
+ * change or the machine wakes; and listens for servers that announce themselves. A sighting counts for three rounds.
+ * It asks everybody on a link and never one address alone: whoever seems to speak from there may be forged.
  */
 export class BeaconClient implements DiscoverySource {
   readonly #options: BeaconClientOptions;
   readonly #station: Station;
   readonly #hearing: Hearing;
+  readonly #extendedRate: RateLimit;
+  /** Own addresses of links on which somebody announces himself who does not say where he serves. */
+  readonly #curious = new Set<string>();
   #askedAt = Number.NEGATIVE_INFINITY;
   #disposed = false;
 
   constructor(options: BeaconClientOptions) {
     this.#options = options;
-    this.#hearing = new Hearing({ ...options, ask: (address) => this.#ask(address) });
+    this.#extendedRate = new RateLimit(options.clock, EXTENDED_PER_SECOND);
+    const onUnexplained = (address: string) => {
+      const link = linkTo(address, this.#station.links);
+      if (link) this.#curious.add(link.address);
+    };
+    this.#hearing = new Hearing({ ...options, onUnexplained });
     this.#station = new Station({
       ...options,
       sendFrom: 0,
@@ -73,22 +86,16 @@ export class BeaconClient implements DiscoverySource {
 
   #query(link: Link, why: RoundReason): void {
     this.#askedAt = this.#options.clock.now();
+    // The longer question first: servers give one answer a second, and this one gets the better. On our own machine
+    // nobody minds that it is long, and there it tells several servers apart.
+    const wantsMore = this.#curious.delete(link.address) || why === 'news' || link.internal;
+    if (wantsMore && (link.internal || this.#extendedRate.allow(link.address))) {
+      const nonce = randomBytes(8).toString('hex');
+      this.#hearing.asked(nonce);
+      const to = { address: link.broadcast, port: this.#options.port };
+      this.#station.send(link, encodeQuery(nonce), to);
+    }
     this.#station.broadcast(link, encodeBare(), why);
-    // On our own machine nobody minds a long broadcast, and it tells several servers apart.
-    if (link.internal) this.#sendQuery(link, link.broadcast);
-    this.#hearing.askAgain((address) => linkTo(address, [link]) !== undefined, why === 'rhythm');
-  }
-
-  #ask(address: string): void {
-    const link = linkTo(address, this.#station.links);
-    // Only a broadcast reaches all servers that share our loopback.
-    if (link) this.#sendQuery(link, link.internal ? link.broadcast : address);
-  }
-
-  #sendQuery(link: Link, address: string): void {
-    const nonce = randomBytes(8).toString('hex');
-    this.#hearing.asked(address, nonce);
-    this.#station.send(link, encodeQuery(nonce), { address, port: this.#options.port });
   }
 
   #heard({ datagram, from, by }: Heard): void {
@@ -100,6 +107,8 @@ export class BeaconClient implements DiscoverySource {
       this.#hearing.bare(address, { as: by === 'port' ? 'announcement' : 'reply', ours });
     } else if (datagram.kind === 'reply') {
       this.#hearing.reply(address, datagram.nonce, datagram.speaker);
+    } else if (datagram.kind === 'announcement') {
+      this.#hearing.announcement(address, datagram.speaker);
     } else if (datagram.kind === 'goodbye') {
       this.#hearing.goodbye(address, datagram.speaker);
     }

@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts';
-import { Audience } from './audience.ts';
+import { type Answer, Audience } from './audience.ts';
 import type { Interfaces, Link } from './interfaces.ts';
 import type { OnNotice } from './notice.ts';
 import { type Heard, type RoundReason, Station } from './station.ts';
 import type { OnTraffic } from './traffic.ts';
-import { encodeBare, encodeGoodbye, encodeReply, type Speaker } from './wire.ts';
+import { encodeAnnouncement, encodeBare, encodeGoodbye, encodeReply, type Speaker } from './wire.ts';
 
 export interface BeaconServerOptions {
   /** UDP port of discovery, the same for everyone on the LAN; 11436. */
@@ -33,8 +33,8 @@ export interface BeaconServerOptions {
 }
 
 /**
- * Makes a server known by UDP, broadcast and IPv6 multicast: answers those who ask, and announces itself at start, every 5 s, and at once when
- * the links change or the machine wakes. A datagram from the discovery port is another server speaking and is
+ * Makes a server known by UDP, broadcast and IPv6 multicast: answers those who ask, and announces itself at start, every
+ * 5 s, and at once when the links change or the machine wakes. A datagram from the discovery port is another server speaking and is
  * never answered, so no two servers can keep each other talking. Start it when HTTP is served: clients of the first
  * ollana exit when what answered them on UDP refuses TCP.
  */
@@ -43,6 +43,7 @@ export class BeaconServer implements AsyncDisposable {
   readonly #speaker: Speaker;
   readonly #station: Station;
   readonly #audience: Audience;
+  readonly #isDefaultPort: boolean;
   #speaking: boolean;
   #disposed: Promise<void> | undefined;
 
@@ -53,7 +54,12 @@ export class BeaconServer implements AsyncDisposable {
     this.#speaking = options.speaking ?? true;
     this.#speaker = { httpPort, deviceId, name };
     encodeGoodbye(this.#speaker);
-    this.#audience = new Audience({ clock, isDefaultPort: httpPort === defaultHttpPort });
+    this.#isDefaultPort = httpPort === defaultHttpPort;
+    this.#audience = new Audience({
+      clock,
+      isDefaultPort: this.#isDefaultPort,
+      send: (answer, to, link) => this.#station.send(link, this.#wordsOf(answer), to),
+    });
     this.#station = new Station({
       ...options,
       sendFrom: options.port,
@@ -87,31 +93,25 @@ export class BeaconServer implements AsyncDisposable {
     await this.#station[Symbol.asyncDispose]();
   }
 
+  /** News says all, the rhythm as little as it can: nobody has to ask, and nobody asks whoever announces himself. */
   #announce(link: Link, why: RoundReason): void {
-    if (this.#speaking) this.#station.broadcast(link, encodeBare(), why);
+    if (!this.#speaking) return;
+    const speaker = why === 'news' || link.internal ? this.#speaker : { ...this.#speaker, name: '' };
+    const isPlain = why === 'rhythm' && !link.internal && this.#isDefaultPort;
+    this.#station.broadcast(link, isPlain ? encodeBare() : encodeAnnouncement(speaker), why);
+  }
+
+  #wordsOf(answer: Answer): Buffer {
+    return answer.kind === 'bare' ? encodeBare() : encodeReply(answer.nonce, this.#speaker);
   }
 
   #heard({ datagram, from, link }: Heard): void {
-    if (!this.#speaking || from.port === this.#options.port) return;
-    switch (this.#audience.answer(datagram, from, link)) {
-      case 'bare':
-        this.#station.send(link, encodeBare(), from);
-        break;
-      case 'extended':
-        if (datagram.kind === 'query')
-          this.#station.send(link, encodeReply(datagram.nonce, this.#speaker), from);
-        break;
-      case 'announce':
-        this.#announce(link, 'news');
-        break;
-      case 'nothing':
-    }
+    if (this.#speaking && from.port !== this.#options.port) this.#audience.heard(datagram, from, link);
   }
 
   #sayGoodbye(): void {
+    this.#audience.dismiss();
     const goodbye = encodeGoodbye(this.#speaker);
-    for (const { link, remote } of this.#audience.dismiss()) this.#station.send(link, goodbye, remote);
-    const loopback = this.#station.links.find((link) => link.internal);
-    if (loopback) this.#station.broadcast(loopback, goodbye, 'news');
+    for (const link of this.#station.links) this.#station.broadcast(link, goodbye, 'news');
   }
 }

@@ -2,7 +2,7 @@ import type { Cancel, Clock } from '../clock.ts';
 import { bracketed } from '../config/host.ts';
 import { RateLimit } from './rate-limit.ts';
 import { Recent } from './recent.ts';
-import { BEACON_INTERVAL_MS, BEACON_LEASE_MS } from './rhythm.ts';
+import { BEACON_LEASE_MS } from './rhythm.ts';
 import type { OnSighting } from './sighting.ts';
 import type { Speaker } from './wire.ts';
 
@@ -12,11 +12,11 @@ export interface HearingOptions {
   readonly httpPort: number;
   readonly ownDeviceId?: string | undefined;
   readonly onSighting: OnSighting;
-  /** Sends the server at an address an extended query. */
-  readonly ask: (address: string) => void;
+  /** Somebody announces himself by four bytes who has not said on which port he serves. */
+  readonly onUnexplained: (address: string) => void;
 }
 
-/** How long an announcement's sender has to say on which port it serves before the default one is assumed. */
+/** How long a server at an address of ours has to say that it is this one before it counts as another. */
 const ANSWER_MS = 300;
 
 /** A nonce is good for a round trip on a bad day. */
@@ -25,39 +25,32 @@ const NONCE_MS = 3000;
 /** One server sends a handful of datagrams per round; on loopback many servers share one address. */
 const PER_SECOND = { remote: 8, loopback: 1000 };
 
-/** Questions to one server, and to all of those on loopback, which may come and go within a second. */
-const ASKS_PER_SECOND = { remote: 1, loopback: 10 };
-
-/** Questions to all servers together, so that a flood of forged announcements does not make us the flood. */
-const ALL_ASKS_PER_SECOND = 50;
-
 /**
- * How long a server's word on its port and device needs no other: so it is asked in every second round, and twice
- * before it counts no longer. Each laptop asks each server; hundreds that asked dozens more often would be a load.
+ * Addresses a second of which nothing was heard lately. Each is a connection that is tried, and a flood of forged
+ * senders must not make us knock at a whole network; a LAN has dozens of servers, and speaks again after 5 s.
  */
-const WORD_MS = 1.5 * BEACON_INTERVAL_MS;
+const NEW_PER_SECOND = 200;
 
-/** When loopback is asked again after too many questions, and the name of that wait among the addresses'. */
-const LATER_MS = 1000;
-const LATER = 'later';
+/** Servers at one address, but on loopback: a machine runs one or a few, and a forger could name each of its ports. */
+const PER_ADDRESS = 8;
 
-/** Servers, nonces and open waits kept at once: a LAN has dozens, and the oldest go first. */
+/** Servers, nonces and open waits kept at once: the oldest go first. */
 const MAX_KEPT = 1024;
 
-/** What the datagrams that servers send mean: decides which of them are sightings, and whom to ask for more. */
+/**
+ * What the datagrams that servers send mean: decides which of them are sightings. It answers none of them: they may be
+ * forged, and every client hears them.
+ */
 export class Hearing implements Disposable {
   readonly #options: HearingOptions;
   readonly #remoteRate: RateLimit;
   readonly #loopbackRate: RateLimit;
-  readonly #askRate: RateLimit;
-  readonly #loopbackAskRate: RateLimit;
-  readonly #allAsksRate: RateLimit;
-  /** Nonce -> the address asked. */
-  readonly #nonces: Recent<string>;
-  /** Addresses whose server speaks for itself, under themselves. */
-  readonly #outspoken: Recent<string>;
-  /** Addresses whose server spoke for itself so lately that it need not be asked. */
-  readonly #sure: Recent<true>;
+  readonly #newRate: RateLimit;
+  readonly #nonces: Recent<true>;
+  /** Addresses that were reported lately. */
+  readonly #met: Recent<true>;
+  /** Addresses whose server speaks for itself. */
+  readonly #outspoken: Recent<true>;
   /** `address:port` -> who said it serves there. */
   readonly #known: Recent<Speaker & { readonly address: string }>;
   readonly #waits = new Map<string, Cancel>();
@@ -67,64 +60,54 @@ export class Hearing implements Disposable {
     this.#options = options;
     this.#remoteRate = new RateLimit(clock, PER_SECOND.remote);
     this.#loopbackRate = new RateLimit(clock, PER_SECOND.loopback);
-    this.#askRate = new RateLimit(clock, ASKS_PER_SECOND.remote);
-    this.#loopbackAskRate = new RateLimit(clock, ASKS_PER_SECOND.loopback);
-    this.#allAsksRate = new RateLimit(clock, ALL_ASKS_PER_SECOND);
+    this.#newRate = new RateLimit(clock, NEW_PER_SECOND);
     this.#nonces = new Recent({ clock, ttlMs: NONCE_MS, max: MAX_KEPT });
+    this.#met = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_KEPT });
     this.#outspoken = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_KEPT });
-    this.#sure = new Recent({ clock, ttlMs: WORD_MS, max: MAX_KEPT });
     this.#known = new Recent({ clock, ttlMs: BEACON_LEASE_MS, max: MAX_KEPT });
   }
 
-  /** Notes that an extended query went to an address; all of loopback counts as one. */
-  asked(address: string, nonce: string): void {
-    this.#nonces.set(nonce, placeOf(address));
+  /** Notes that an extended query went out. */
+  asked(nonce: string): void {
+    this.#nonces.set(nonce, true);
   }
 
   /**
-   * Asks the servers that spoke for themselves lately and are on a network once more: unlike a broadcast, what is
-   * sent to one host is repeated by Wi-Fi until it arrives. Loopback is asked as a whole. With `onlyDue` those
-   * are left alone whose word still stands.
-   */
-  askAgain(isHere: (address: string) => boolean, onlyDue: boolean): void {
-    for (const address of this.#outspoken.values())
-      if (!isLoopback(address) && isHere(address) && !(onlyDue && this.#sure.get(address)))
-        this.#ask(address);
-  }
-
-  /**
-   * Four bytes from a server. A reply comes only from the default port, so it is a sighting at once. An
-   * announcement may come from a server on another port, and a reply from our own machine may be our own: those
-   * wait for the server's own word, and count as the default port when there is none.
+   * Four bytes from a server. Those who serve on another port than the default one neither reply nor announce
+   * themselves so, but for older ones that announce themselves; such a one is found there when it was asked. What comes
+   * from our own machine may be our own: that waits for the server's own word.
    */
   bare(
     address: string,
     { as, ours }: { readonly as: 'reply' | 'announcement'; readonly ours: boolean },
   ): void {
     if (!this.#mayReport(address)) return;
-    // Whoever is known there is back, or still is; it may not be asked again within this second.
-    for (const known of this.#known.values()) if (known.address === address) this.#sight(address, known);
-    // On loopback every query is an extended one already, so a reply there has said what it can; an announcement may
-    // come from one more server.
-    if (isLoopback(address) ? as === 'announcement' : !this.#sure.get(address)) this.#ask(address);
-    const certain = as === 'reply' && !(ours && this.#options.ownDeviceId !== undefined);
-    if (certain) this.#assume(address);
-    else if (!this.#outspoken.get(address) && !this.#waits.has(address) && this.#waits.size < MAX_KEPT)
-      this.#waits.set(
-        address,
-        this.#options.clock.after(ANSWER_MS, () => this.#assume(address)),
-      );
+    const known = this.#knownAt(address);
+    // Whoever is known there is back, or still is.
+    for (const one of known) this.#note(address, one);
+    const isOutspoken = this.#outspoken.get(address) === true;
+    if (isOutspoken) this.#outspoken.set(address, true);
+    if (known.some(({ httpPort }) => httpPort === this.#options.httpPort)) return;
+    if (as === 'reply' && !(ours && this.#options.ownDeviceId !== undefined)) this.#assume(address);
+    else if (isOutspoken) return;
+    else if (ours || isLoopback(address)) this.#wait(address);
+    else {
+      this.#assume(address);
+      this.#options.onUnexplained(address);
+    }
   }
 
-  /** An extended reply; counts only with a nonce that went to that address. */
+  /** An extended reply; counts only with a nonce of ours. */
   reply(address: string, nonce: string, speaker: Speaker): void {
-    if (this.#nonces.get(nonce) !== placeOf(address) || !this.#mayReport(address)) return;
-    this.#outspoken.set(address, address);
-    this.#sure.set(address, true);
+    if (this.#nonces.get(nonce)) this.announcement(address, speaker);
+  }
+
+  /** A server says where it serves. */
+  announcement(address: string, speaker: Speaker): void {
+    if (!this.#mayReport(address)) return;
+    this.#outspoken.set(address, true);
     this.#stopWaiting(address);
-    if (speaker.deviceId === this.#options.ownDeviceId) return;
-    this.#known.set(`${address}:${speaker.httpPort}`, { ...speaker, address });
-    this.#sight(address, speaker);
+    if (speaker.deviceId !== this.#options.ownDeviceId) this.#note(address, speaker);
   }
 
   /** A goodbye; counts only from where that device was heard before. */
@@ -133,9 +116,7 @@ export class Hearing implements Disposable {
     if (known?.deviceId !== deviceId) return;
     this.#known.delete(`${address}:${httpPort}`);
     this.#outspoken.delete(address);
-    this.#sure.delete(address);
     this.#stopWaiting(address);
-    this.#askRate.forget(address); // It may come back at once.
     this.#sight(address, known, 0);
   }
 
@@ -146,7 +127,18 @@ export class Hearing implements Disposable {
   }
 
   #mayReport(address: string): boolean {
-    return isLoopback(address) ? this.#loopbackRate.allow('loopback') : this.#remoteRate.allow(address);
+    if (isLoopback(address)) return this.#loopbackRate.allow('loopback');
+    // In this order, so that a flood of strangers does not fill the places of those who are known.
+    if (!this.#met.get(address) && !this.#newRate.allow('all')) return false;
+    if (!this.#remoteRate.allow(address)) return false;
+    this.#met.set(address, true);
+    return true;
+  }
+
+  #wait(address: string): void {
+    if (this.#waits.has(address) || this.#waits.size >= MAX_KEPT) return;
+    const cancel = this.#options.clock.after(ANSWER_MS, () => this.#assume(address));
+    this.#waits.set(address, cancel);
   }
 
   #assume(address: string): void {
@@ -154,19 +146,18 @@ export class Hearing implements Disposable {
     this.#sight(address, { httpPort: this.#options.httpPort });
   }
 
-  #ask(address: string): void {
-    const rate = isLoopback(address) ? this.#loopbackAskRate : this.#askRate;
-    if (rate.allow(placeOf(address)) && this.#allAsksRate.allow('all')) {
-      this.#options.ask(address);
-      return;
-    }
-    // When many servers start on one machine at once, the last of them are heard after the limit: one more for all.
-    if (!isLoopback(address) || this.#waits.has(LATER)) return;
-    const ask = () => {
-      this.#waits.delete(LATER);
-      this.#ask(address);
-    };
-    this.#waits.set(LATER, this.#options.clock.after(LATER_MS, ask));
+  #note(address: string, { httpPort, deviceId, name }: Speaker): void {
+    const key = `${address}:${httpPort}`;
+    const before = this.#known.get(key);
+    if (!before && !isLoopback(address) && this.#knownAt(address).length >= PER_ADDRESS) return;
+    // In the rhythm the name is left out.
+    const speaker = { httpPort, deviceId, name: name || (before?.name ?? '') };
+    this.#known.set(key, { ...speaker, address });
+    this.#sight(address, speaker);
+  }
+
+  #knownAt(address: string): readonly (Speaker & { readonly address: string })[] {
+    return this.#known.values().filter((one) => one.address === address);
   }
 
   #stopWaiting(address: string): void {
@@ -176,10 +167,9 @@ export class Hearing implements Disposable {
 
   #sight(
     address: string,
-    speaker: Pick<Speaker, 'httpPort'> & Partial<Speaker>,
+    { httpPort, deviceId, name }: Pick<Speaker, 'httpPort'> & Partial<Speaker>,
     leaseMs = BEACON_LEASE_MS,
   ): void {
-    const { httpPort, deviceId, name } = speaker;
     this.#options.onSighting({
       source: 'udp',
       url: `http://${bracketed(address)}:${httpPort}`,
@@ -188,10 +178,6 @@ export class Hearing implements Disposable {
       leaseMs,
     });
   }
-}
-
-function placeOf(address: string): string {
-  return isLoopback(address) ? 'loopback' : address;
 }
 
 function isLoopback(address: string): boolean {

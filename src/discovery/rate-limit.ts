@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { Recent } from './recent.ts';
 
-/** Sources that are counted at once; a flood from more forgets the oldest, which is then allowed again early. */
+/** Sources that are counted at once; a flood from more is refused, since whoever is forgotten were allowed again early. */
 const MAX_SOURCES = 1024;
 
 const SECOND_MS = 1000;
@@ -20,6 +20,7 @@ export class RateLimit {
   allow(key: string): boolean {
     const counted = this.#counts.get(key);
     if (!counted) {
+      if (this.#counts.isFull) return false;
       this.#counts.set(key, { count: 1 });
       return true;
     }

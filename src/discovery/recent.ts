@@ -18,13 +18,16 @@ export class Recent<V> {
     return entry && this.#isFresh(entry) ? entry.value : undefined;
   }
 
+  /** Whether one more would cost an entry that has not lapsed. */
+  get isFull(): boolean {
+    this.#prune(Number.POSITIVE_INFINITY);
+    return this.#entries.size >= this.#max;
+  }
+
   /** Sets the value and makes the entry the newest. */
   set(key: string, value: V): void {
     this.#entries.delete(key);
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#entries.size < this.#max && this.#isFresh(entry)) break;
-      this.#entries.delete(oldest);
-    }
+    this.#prune(this.#max - 1);
     this.#entries.set(key, { value, at: this.#clock.now() });
   }
 
@@ -39,6 +42,14 @@ export class Recent<V> {
   /** Those that have not lapsed, oldest first. */
   values(): readonly V[] {
     return [...this.#entries.values()].filter((entry) => this.#isFresh(entry)).map(({ value }) => value);
+  }
+
+  /** Removes what has lapsed, and the oldest beyond so many. */
+  #prune(keep: number): void {
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size <= keep && this.#isFresh(entry)) break;
+      this.#entries.delete(oldest);
+    }
   }
 
   #isFresh(entry: { readonly at: number }): boolean {

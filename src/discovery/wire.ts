@@ -4,16 +4,20 @@
  *   offset  size  field
  *        0     4  magic 4C 41 4E 41 ("LANA"); alone it is a query, a reply or an announcement, by direction
  *        4     1  suffix version, 1
- *        5     1  kind: 1 query, 2 reply, 3 goodbye
- *        6     8  nonce: chosen by the query, repeated by its reply; zero in a goodbye
- *       14     2  HTTP port, big-endian, not 0                 (reply and goodbye; zero in a query)
- *       16    32  DeviceId                                     (reply and goodbye; zero in a query)
- *       48     1  length n of the name in bytes, 0 to 63       (reply and goodbye; zero in a query)
- *       49     n  name, UTF-8                                  (reply and goodbye; zero in a query)
+ *        5     1  kind: 1 query, 2 reply, 3 goodbye, 4 announcement
+ *        6     8  nonce: chosen by the query, repeated by its reply; else zero
+ *       14     2  HTTP port, big-endian, not 0                 (zero in a query, as all that follows)
+ *       16    32  DeviceId
+ *       48     1  length n of the name in bytes, 0 to 63
+ *       49     n  name, UTF-8
  *
  * Peers that know only the magic read four bytes and ignore the rest, so whatever starts with the magic and has
  * no valid suffix means the same as the bare four bytes. A query is padded with zeros to 128 bytes: longer than
  * any reply, so that forged queries gain nothing in size. Bytes after the last field are left to later versions.
+ *
+ * Whoever forges a sender must not make others send to it more than he sends himself. So only queries are answered,
+ * by servers alone, each address at most once a second, never with more bytes than it sent; a server tells its port and
+ * name in an announcement, so that no client has to ask whoever announces himself.
  */
 
 /** A server about itself. */
@@ -31,11 +35,12 @@ export type Datagram =
   | { readonly kind: 'bare' }
   | { readonly kind: 'query'; readonly nonce: string }
   | { readonly kind: 'reply'; readonly nonce: string; readonly speaker: Speaker }
-  | { readonly kind: 'goodbye'; readonly speaker: Speaker };
+  | { readonly kind: 'goodbye'; readonly speaker: Speaker }
+  | { readonly kind: 'announcement'; readonly speaker: Speaker };
 
 const MAGIC = 0x4c414e41;
 const VERSION = 1;
-const KIND = { query: 1, reply: 2, goodbye: 3 } as const;
+const KIND = { query: 1, reply: 2, goodbye: 3, announcement: 4 } as const;
 const NONCE_AT = 6;
 const PORT_AT = 14;
 const DEVICE_AT = 16;
@@ -68,6 +73,11 @@ export function encodeGoodbye(speaker: Speaker): Buffer {
   return encodeSpeaker(KIND.goodbye, NO_NONCE, speaker);
 }
 
+/** What a server says of itself unasked, 49 bytes and its name. Throws RangeError on unfit values. */
+export function encodeAnnouncement(speaker: Speaker): Buffer {
+  return encodeSpeaker(KIND.announcement, NO_NONCE, speaker);
+}
+
 /** What a datagram says, or undefined when it does not begin with the magic. Never throws. */
 export function decode(datagram: Uint8Array): Datagram | undefined {
   const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
@@ -98,6 +108,10 @@ function decodeSuffix(bytes: Buffer): Datagram | undefined {
     case KIND.goodbye: {
       const speaker = decodeSpeaker(bytes);
       return speaker && { kind: 'goodbye', speaker };
+    }
+    case KIND.announcement: {
+      const speaker = decodeSpeaker(bytes);
+      return speaker && { kind: 'announcement', speaker };
     }
     default:
       return undefined;

@@ -14,7 +14,7 @@ export const WATCH_PATH = '/ollana/api/watch';
 
 /**
  * Why a stream ended: `refused` = it was not opened, `bye` = the server shuts down, `silent` = nothing came for
- * 3.5 s, `broken` = it is not what it should be, `closed` = anything else.
+ * 2.8 s, `broken` = it is not what it should be, `closed` = anything else.
  */
 export type FeedEnd = 'refused' | 'bye' | 'closed' | 'silent' | 'broken';
 
@@ -33,10 +33,10 @@ export interface FollowOptions {
 }
 
 /**
- * Beats come every 1.5 s, and two may be late. With two lost connections of 1 s after it,
- * a machine that lost its power is noticed within 6 s, though nothing waits for it.
+ * Beats come every 1.25 s, and two may be late. With two lost connections of 1 s after it, and a third where this
+ * process stood still during the first, a machine that lost its power is noticed within 6 s, though nothing waits for it.
  */
-const SILENCE_MS = 3500;
+const SILENCE_MS = 2800;
 /** As large as a list may be, see ollama/client.ts; characters. */
 const MAX_EVENT = 16 * 1024 * 1024;
 /** A server sends a `load` each 20 ms at most and little else; one that sends more would only keep us busy. */

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { Cancel, Clock } from '../clock.ts';
 import { isOwnAddress, type OnLimit } from '../limits.ts';
 
-/** Peers take a stream that has been still for 3.5 s for dead; two beats may be late. */
-const BEAT_MS = 1500;
+/** Peers take a stream that has been still for 2.8 s for dead; two beats may be late. */
+const BEAT_MS = 1250;
 /** Load changes with every request that comes or goes; a choice is no better for knowing it sooner. */
 const COALESCE_MS = 20;
 /** Each is a socket and a few hundred bytes; whoever finds it full asks from time to time, as of a plain Ollama. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../_deadline.ts';
 import { skipBecause } from '../_skip.ts';
-import { captureUnavailable } from './_capture.ts';
+import { captureUnavailable, type Packet } from './_capture.ts';
 import { say, sightings, startSide, waitForSighting } from './_discovery.ts';
 import { createLab, type LabHost, labAvailable } from './_lab.ts';
 
@@ -16,6 +16,18 @@ s.bind(0, () => { s.setBroadcast(true); s.send(Buffer.from('LANA'), 11436, '255.
 const OLD_SERVER = `const s = require('dgram').createSocket('udp4');
 s.on('message', (m, r) => { console.log('asked', m.toString('hex'), r.port); s.send(Buffer.from('LANA'), r.port, r.address); });
 s.bind(11436, () => console.log('up'));`;
+
+/**
+ * Speaks for 3 s in the name of 10.77.0.4: as clients that want four bytes (port 40001) or more, and as a server that
+ * announces itself briefly and at length.
+ */
+const FORGER = `const d = require('dgram'), bare = Buffer.from('LANA'), ask = Buffer.alloc(128), tell = Buffer.alloc(50);
+bare.copy(ask); ask[4] = 1; ask[5] = 1; bare.copy(tell); tell[4] = 1; tell[5] = 4; tell.writeUInt16BE(11435, 14);
+const open = (port) => new Promise((done) => { const s = d.createSocket('udp4'); s.bind(port, '10.77.0.4', () => { s.setBroadcast(true); done(s); }); });
+Promise.all([40001, 40002, 40003, 11436].map(open)).then((all) => {
+  const every = setInterval(() => all.forEach((s, i) => { for (const m of [[bare], [ask], [ask, bare], [bare, tell, ask]][i]) s.send(m, 11436, '10.77.0.255'); }), 20);
+  setTimeout(() => { clearInterval(every); console.log('done'); process.exit(); }, 3000);
+});`;
 
 const start = (host: LabHost, role: 'client' | 'server', options: object = {}) =>
   startSide(host, 'udp', role, options);
@@ -124,7 +136,7 @@ describe('UDP discovery between hosts', () => {
 describe('UDP discovery on the wire', () => {
   skipBecause(labAvailable() ?? captureUnavailable());
 
-  test('the client asks with exactly four bytes on each link, to both broadcast addresses, by that link', async () => {
+  test('the client asks with four bytes on each link, to both broadcast addresses, by that link; at first at more length besides', async () => {
     await using lab = await createLab({ hosts: ['laptop', 'other'] });
     await lab.addSecondNetwork(['laptop', 'other']);
     await using first = await lab.capture({ filter: 'udp', network: 0 });
@@ -135,34 +147,65 @@ describe('UDP discovery on the wire', () => {
       [second, '10.78.0'],
     ] as const) {
       for (const dst of [`${network}.255`, '255.255.255.255']) {
-        const packet = await capture.waitFor((seen) => seen.dst === dst);
+        const packet = await capture.waitFor((seen) => seen.dst === dst && seen.payload.length === 4);
         expect([packet.src, packet.dport, packet.payload.toString('hex')]).toEqual([
           `${network}.1`,
           11436,
           LANA,
         ]);
       }
+      expect(capture.packets.map(({ payload }) => payload.length).slice(0, 3)).toEqual([128, 4, 4]);
       expect(new Set(capture.packets.map((packet) => packet.src))).toEqual(new Set([`${network}.1`]));
     }
   });
 
-  test('a meeting is a bare exchange and an extended one, and every broadcast is four bytes long', async () => {
+  test('a meeting is one question and one answer; nobody is sent two datagrams in a second, nor more than he sent', async () => {
     await using lab = await createLab({ hosts: ['gpu1', 'laptop'] });
     await using wire = await lab.capture({ filter: 'udp' });
     await start(lab.host('gpu1'), 'server');
     const client = await start(lab.host('laptop'), 'client');
     await waitForSighting(client, ({ deviceId }) => deviceId !== undefined);
-    const reply = await wire.waitFor((seen) => seen.payload.length > 4 && seen.dst === '10.77.0.2');
-    const query = wire.packets.find((seen) => seen.payload.length > 4 && seen.src === '10.77.0.2')!;
-    expect([reply.sport, reply.dport]).toEqual([11436, query.sport]);
-    expect(query.payload.length).toBe(128);
+    const query = await wire.waitFor((seen) => seen.payload.length === 128);
+    const reply = await wire.waitFor((seen) => seen.dst === '10.77.0.2');
+    expect([reply.src, reply.sport, reply.dport]).toEqual(['10.77.0.1', 11436, query.sport]);
     expect(reply.payload.toString('hex')).toBe(
       `${LANA}0102${query.payload.toString('hex', 6, 14)}2cab${'aa'.repeat(32)}04${Buffer.from('gpu1').toString('hex')}`,
     );
-    const bare = await wire.waitFor((seen) => seen.payload.length === 4 && seen.dst === '10.77.0.2');
-    expect([bare.src, bare.sport, bare.payload.toString('hex')]).toEqual(['10.77.0.1', 11436, LANA]);
-    for (const { dst, payload } of wire.packets)
-      if (dst.endsWith('.255')) expect(payload.toString('hex')).toBe(LANA);
+    // A round of each.
+    const isBare = (seen: Packet) => seen.payload.toString('hex') === LANA;
+    const answer = await wire.waitFor((seen) => seen.dst === '10.77.0.2' && isBare(seen));
+    const toLaptop = wire.packets.filter(({ dst }) => dst === '10.77.0.2');
+    expect(toLaptop).toEqual([reply, answer]);
+    expect(answer.time - reply.time).toBeGreaterThan(990);
+    // The client sends nothing to one host.
+    expect(wire.packets.filter(({ dst }) => dst === '10.77.0.1')).toEqual([]);
+  });
+
+  test('whoever is forged gets one datagram a second from a server, no longer than what was sent, and none from a client', async () => {
+    await using lab = await createLab({ hosts: ['gpu1', 'laptop', 'forger', 'victim'] });
+    await using wire = await lab.capture({ filter: 'udp and dst host 10.77.0.4' });
+    for (const [name, role] of [
+      ['gpu1', 'server'],
+      ['laptop', 'client'],
+    ] as const)
+      await start(lab.host(name), role);
+    // The victim's address beside its own, as whoever forges senders has it.
+    await lab.host('forger').configure(['addr add 10.77.0.4/32 dev eth0']);
+    const began = Date.now();
+    const forger = lab.host('forger').node(['-e', FORGER]);
+    await forger.waitFor(/done/);
+    const seconds = (Date.now() - began) / 1000;
+    const bytes = wire.packets.map(({ payload }) => payload.length);
+    console.log(
+      `in the name of 10.77.0.4, ${seconds.toFixed(1)} s: ${bytes.length} datagrams to it, of ${bytes}`,
+    );
+    expect(bytes.length).toBeGreaterThan(1);
+    expect(bytes.length).toBeLessThanOrEqual(seconds + 1);
+    for (const [i, { time }] of wire.packets.slice(1).entries())
+      expect(time - (wire.packets[i]?.time ?? 0)).toBeGreaterThan(990);
+    for (const { sport, dport, payload } of wire.packets)
+      expect([sport, payload.length <= (dport === 40_001 ? 4 : 128)]).toEqual([11436, true]);
+    expect(new Set(wire.packets.map(({ src }) => src))).toEqual(new Set(['10.77.0.1']));
   });
 
   test('discovery keeps to the interfaces named: loopback alone puts no datagram on any other', async () => {
