@@ -17,6 +17,7 @@ import { fasterClock } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { allow, disable } from './_paired.ts';
+import { skipBecause } from './_skip.ts';
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
@@ -74,28 +75,6 @@ describe('the identity of an installation', () => {
     expect(modeOf(join(folder.path, 'tls.pem'))).toBe(0o600);
   });
 
-  it.runIf(process.getuid?.() === 0)('is not taken from a file of another user', () => {
-    using folder = temporaryDirectory('identity');
-    loadIdentity(folder.path);
-    chownSync(join(folder.path, 'tls.pem'), 12_345, 12_345);
-    expect(() => loadIdentity(folder.path)).toThrow(/belongs to another user \(id 12345\)/);
-  });
-
-  it.runIf(process.getuid?.() === 0)(
-    'made by root belongs to the user of the directory, as the list does',
-    async () => {
-      using folder = temporaryDirectory('identity');
-      chownSync(folder.path, 12_345, 12_346);
-      const { deviceId } = loadIdentity(folder.path);
-      await allow(folder.path, 'a'.repeat(64));
-      for (const name of ['tls.pem', 'devices.json']) {
-        const { uid, gid } = statSync(join(folder.path, name));
-        expect([uid, gid, modeOf(join(folder.path, name))]).toEqual([12_345, 12_346, 0o600]);
-      }
-      expect(loadIdentity(folder.path).deviceId).toBe(deviceId);
-    },
-  );
-
   it('has words to be compared aloud: the same for the same id, others for another', () => {
     const id = loadIdentityOnce();
     expect(wordsOf(id).split(' ')).toHaveLength(8);
@@ -107,6 +86,29 @@ describe('the identity of an installation', () => {
     const all = Array.from({ length: 256 }, (_, byte) => ends(byte));
     expect(new Set(all).size).toBe(256);
     expect(all.every((word) => /^[a-z]{3,9}$/.test(word))).toBe(true);
+  });
+});
+
+describe('a file of another user', () => {
+  skipBecause(process.getuid?.() === 0 ? undefined : 'giving files to another user takes root');
+
+  it('is not taken from a file of another user', () => {
+    using folder = temporaryDirectory('identity');
+    loadIdentity(folder.path);
+    chownSync(join(folder.path, 'tls.pem'), 12_345, 12_345);
+    expect(() => loadIdentity(folder.path)).toThrow(/belongs to another user \(id 12345\)/);
+  });
+
+  it('made by root belongs to the user of the directory, as the list does', async () => {
+    using folder = temporaryDirectory('identity');
+    chownSync(folder.path, 12_345, 12_346);
+    const { deviceId } = loadIdentity(folder.path);
+    await allow(folder.path, 'a'.repeat(64));
+    for (const name of ['tls.pem', 'devices.json']) {
+      const { uid, gid } = statSync(join(folder.path, name));
+      expect([uid, gid, modeOf(join(folder.path, name))]).toEqual([12_345, 12_346, 0o600]);
+    }
+    expect(loadIdentity(folder.path).deviceId).toBe(deviceId);
   });
 });
 

@@ -11,6 +11,7 @@ import { PathAgent } from '../src/security/path-agent.ts';
 import { listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { noOutside, startTwo } from './_paired.ts';
+import { skipBecause } from './_skip.ts';
 
 const LIMITS = { clock: systemClock, connectTimeoutMs: 2000, timeoutMs: 5000 };
 const HEADER = 'x-told';
@@ -80,7 +81,9 @@ describe('a path', () => {
 });
 
 describe('connections whose own address is lost', () => {
-  it.skipIf(noOutside)('are closed to paired devices, too: idle ones first, then those in use', async () => {
+  skipBecause(noOutside);
+
+  it('are closed to paired devices, too: idle ones first, then those in use', async () => {
     await using two = await startTwo();
     await two.pair();
     const slow = { models: [{ name: 'm', tokensPerSecond: 5, loadMs: 0 }], answer: 'word '.repeat(100) };

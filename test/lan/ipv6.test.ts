@@ -13,6 +13,13 @@ const LANA = '4c414e41';
 const EVERYONE = 'ff12:0000:0000:0000:0000:0000:cc41:4e41';
 const IPV6_ONLY = 'ff12:0000:0000:0000:0000:0000:cc41:4e36';
 
+/** Sends everything that servers and clients say from the port from which servers speak, often. */
+const FORGER = `const s = require('dgram').createSocket('udp6'), bare = Buffer.from('LANA'), ask = Buffer.alloc(128);
+bare.copy(ask); ask[4] = 1; ask[5] = 1;
+s.bind(11436, 'fe80::3%eth0', () => { s.setMulticastInterface('::%eth0'); let left = 120;
+for (let i = 0; i < 20; i++) for (const to of ['ff12::cc41:4e41%eth0', 'fe80::1%eth0', 'fe80::2%eth0']) for (const m of [bare, ask])
+s.send(m, 11436, to, () => { if (--left === 0) console.log('sent') || s.close(); }); });`;
+
 const side = (host: LabHost, role: 'client' | 'server', options: object = {}) =>
   startSide(host, 'udp', role, options);
 
@@ -185,7 +192,7 @@ const frameBytes = ({ src, payload }: Packet) =>
 describe('IPv6 on the wire', { timeout: 90_000 }, () => {
   skipBecause(labAvailable() ?? captureUnavailable());
 
-  test('four bytes to the group, from the link-local address, not beyond the link; answers go to one', async () => {
+  test('what all know, to the group, from the link-local address, not beyond the link; answers go to one', async () => {
     await using lab = await createLab({ hosts: ['gpu1', 'laptop'], ipv6Only: true });
     await using wire = await lab.capture({ filter: 'udp' });
     await side(lab.host('gpu1'), 'server');
@@ -193,10 +200,10 @@ describe('IPv6 on the wire', { timeout: 90_000 }, () => {
     await waitForSighting(client, ({ deviceId }) => deviceId !== undefined);
     const [server, laptop] = ['0001', '0002'].map((last) => `fe80:0000:0000:0000:0000:0000:0000:${last}`);
     const asked = await wire.waitFor(({ src, dst }) => src === laptop && dst === EVERYONE);
-    expect([asked.dport, asked.payload.toString('hex')]).toEqual([11436, LANA]);
+    expect([asked.dport, asked.payload.toString('hex', 0, 4)]).toEqual([11436, LANA]);
     expect(asked.sport).not.toBe(11436);
     const announced = await wire.waitFor(({ src, dst }) => src === server && dst === EVERYONE);
-    expect([announced.sport, announced.dport, announced.payload.toString('hex')]).toEqual([
+    expect([announced.sport, announced.dport, announced.payload.toString('hex', 0, 4)]).toEqual([
       11436,
       11436,
       LANA,
@@ -206,16 +213,38 @@ describe('IPv6 on the wire', { timeout: 90_000 }, () => {
     );
     expect([answered.sport, answered.payload.toString('hex', 0, 4)]).toEqual([11436, LANA]);
     for (const { dst, payload, dport } of wire.packets)
-      if (dst.startsWith('ff') && dport === 11436) expect([dst, payload.length]).toEqual([EVERYONE, 4]);
+      if (dst.startsWith('ff') && dport === 11436)
+        expect([dst, payload.toString('hex', 0, 4)]).toEqual([EVERYONE, LANA]);
+    // In the rhythm, four bytes.
+    await wire.waitFor(({ dst, payload }) => dst === EVERYONE && payload.toString('hex') === LANA);
   });
 
-  test('two servers do not keep each other talking', async () => {
-    await using lab = await createLab({ hosts: ['gpu1', 'gpu2'], ipv6Only: true });
-    await using wire = await lab.capture({ filter: 'udp port 11436' });
+  test('two servers do not keep each other talking, and one forged datagram does not make them', async () => {
+    await using lab = await createLab({ hosts: ['gpu1', 'gpu2', 'forger', 'marker'], ipv6Only: true });
+    await using wire = await lab.capture({ filter: 'udp' });
     await side(lab.host('gpu1'), 'server');
     await side(lab.host('gpu2'), 'server', { deviceId: 'b'.repeat(64) });
-    await until(12_000, 'two rounds of each', () => wire.packets.length >= 6);
-    expect(wire.packets.every(({ dst }) => dst === EVERYONE)).toBe(true);
+    const gpus = ['0001', '0002'].map((last) => `fe80:0000:0000:0000:0000:0000:0000:${last}`);
+    const spoken = () => wire.packets.filter(({ src }) => gpus.includes(src));
+    await until(5000, 'both', () => gpus.every((gpu) => spoken().some(({ src }) => src === gpu)));
+    const before = spoken().length;
+    const began = Date.now();
+    // As if a third server spoke: to all, and to each of them.
+    const forger = lab.host('forger').node(['-e', FORGER]);
+    await forger.waitFor(/sent/);
+    await forger.exited;
+    // Whoever asks after that is answered after whatever would have been said about that.
+    const marker = await side(lab.host('marker'), 'client');
+    await until(5000, 'both answers', () => sightings(marker).filter((one) => one.deviceId).length >= 2);
+    const after = spoken().slice(before);
+    const rounds = 1 + (Date.now() - began) / 4500;
+    const toMarker = after.filter(({ dst }) => dst.endsWith(':0004'));
+    expect(after.filter(({ dst }) => dst !== EVERYONE && !toMarker.some((one) => one.dst === dst))).toEqual(
+      [],
+    );
+    expect(toMarker.length).toBeLessThanOrEqual(2 * rounds);
+    // Their rounds, and nothing besides.
+    expect(after.filter(({ dst }) => dst === EVERYONE).length).toBeLessThanOrEqual(2 * rounds);
   });
 
   test('discovery keeps to the interfaces named on IPv6, too', async () => {
