@@ -234,7 +234,8 @@ test(
     for (let third = 20; third < 220; third++) await round(third);
     clock.advance(20_000);
     expect(clock.pending).toBe(idle);
-    expect(heapBytes() - before).toBeLessThan(3_000_000);
+    // Twice what it is; what a sender left behind, would add up.
+    expect(heapBytes() - before).toBeLessThan(500_000);
   },
   PATIENCE_MS,
 );

@@ -56,6 +56,16 @@ describe('an address that a peer names', () => {
     expect(isNeighbour(address, LAN)).toBe(false);
   });
 
+  it.each(['192.168.1.99', '2001:db8:1::99', '2001:db8:1:0::99'])(
+    '%s is not where we have it on loopback, as the machines behind a load balancer do',
+    (address) => {
+      const extra = [info('192.168.1.99/32'), info('2001:db8:1::99/128')];
+      const virtual = extra.map((one) => ({ ...one, internal: true }));
+      expect(isNeighbour(address, { ...LAN, lo: [...(LAN.lo ?? []), ...virtual] })).toBe(false);
+      expect(isNeighbour(address, LAN)).toBe(true);
+    },
+  );
+
   it('and of a connection are written as in a URL', () => {
     expect(plainAddress('::ffff:10.0.0.7')).toBe('10.0.0.7');
     expect(urlAt('fd00::7', 11435)).toBe('http://[fd00::7]:11435');

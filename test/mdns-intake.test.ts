@@ -115,14 +115,16 @@ test('whatever is let in is decoded within 100 ms or refused: every prefix, bit 
     // From a host of its own each time, so that no limit hides it.
     const from = { address: `fd00:1::${(i + 16).toString(16)}`, port: MDNS_PORT };
     if (!intake.lets(bytes, from, ETH0_6, near)) continue;
+    const begun = performance.now();
     try {
       decode(bytes);
       decoded++;
     } catch (error) {
       expect(error).toBeInstanceOf(Error);
     }
-    // The quickest of three, since other processes want the processor, too.
-    if (bytes.length > 1000) slowest = Math.max(slowest, Math.min(...[1, 2, 3].map(() => msToDecode(bytes))));
+    const ms = performance.now() - begun;
+    // What took long is tried again, since other processes want the processor, too: the quickest counts.
+    slowest = Math.max(slowest, ms < 20 ? ms : Math.min(ms, ...[1, 2, 3].map(() => msToDecode(bytes))));
   }
   expect(decoded).toBeGreaterThan(goods.length * 50);
   expect(slowest).toBeLessThan(100);

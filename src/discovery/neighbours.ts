@@ -43,7 +43,15 @@ export function isNeighbour(address: string, interfaces: Interfaces): boolean {
   const kind = family === 6 ? 'ipv6' : 'ipv4';
   if (NEVER[kind].check(address, kind)) return false;
   const near = new Neighbourhood(interfaces, []);
-  return near.interfaceTo(address) !== undefined && !near.isHere(address);
+  return near.interfaceTo(address) !== undefined && !ownAddresses(interfaces).check(address, kind);
+}
+
+/** All addresses of this machine, those too that somebody put on loopback so that they are on no interface. */
+function ownAddresses(interfaces: Interfaces): BlockList {
+  const own = new BlockList();
+  for (const { address, family } of Object.values(interfaces).flatMap((infos) => infos ?? []))
+    own.addAddress(address.replace(/%.*$/, ''), family === 'IPv6' ? 'ipv6' : 'ipv4');
+  return own;
 }
 
 /**
