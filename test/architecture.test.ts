@@ -35,6 +35,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   citty: /^cli(\.ts|\/)/,
   pino: /^observe\/log\.ts$/,
   'node:dgram': /^discovery\/udp\.ts$/,
+  'node-sqlite3-wasm': /^observe\/trace-file\.ts$/,
   'prom-client': /^observe\/metrics\.ts$/,
   'dns-packet': /^discovery\/dns-wire\.ts$/,
   '@homebridge/ciao': /^discovery\/mdns\.ts$/,
