@@ -42,6 +42,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const observation = new Observation({
     clock,
     log,
+    config,
     version: VERSION,
     mode: config.mode,
     emoji: config.emoji,

@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import type { CommonConfig } from '../config.ts';
+import { tracePaths } from '../dashboard/trace-paths.ts';
 import { reasonOf } from '../errors.ts';
 import type { ServerLoad } from '../fleet/load.ts';
 import type { PoolServer } from '../fleet/pool.ts';
@@ -7,6 +10,8 @@ import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { narrate } from '../observe/narrate.ts';
 import { narrateEmoji } from '../observe/narrate-emoji.ts';
+import { traceOf } from '../observe/trace-of.ts';
+import { Traces } from '../observe/traces.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { metricsPath } from './metrics-path.ts';
 
@@ -23,15 +28,17 @@ export interface ObservationOptions {
   readonly loads: () => Iterable<ServerLoad>;
   /** Throws when a request shows no API key and one is required. */
   readonly admit: (exchange: Exchange) => void;
+  readonly config: Pick<CommonConfig, 'dataDir' | 'keepsNoTraces'> & { readonly mode: 'client' | 'server' };
 }
 
 /** Wires those who observe a daemon to what happens in it, and the paths where they show it. */
 export class Observation implements AsyncDisposable {
   readonly events: EventStream;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
+  readonly #traces: Traces | undefined;
 
   constructor(options: ObservationOptions) {
-    const { clock, log, admit } = options;
+    const { clock, log, config, admit } = options;
     this.events = new EventStream((error) =>
       log.error('an observer failed, requests go on', { reason: reasonOf(error) }),
     );
@@ -39,12 +46,23 @@ export class Observation implements AsyncDisposable {
     this.events.listen(options.emoji ? narrateEmoji(log, options.pool, told) : told);
     const metrics = new Metrics({ ...options, servers: options.pool });
     this.events.listen(metrics.count);
-    this.#paths = [metricsPath({ metrics, admit })];
+    // One file a mode, as with all that a daemon keeps: both may run on one machine.
+    const path = join(config.dataDir, `traces-${config.mode}.db`);
+    const traces = config.keepsNoTraces ? undefined : new Traces({ path, clock, log });
+    this.#traces = traces;
+    if (traces)
+      this.events.listen((event) => {
+        const trace = event.type === 'request-ended' ? traceOf(event, clock.wall()) : undefined;
+        if (trace) traces.keep(trace);
+      });
+    this.#paths = [metricsPath({ metrics, admit }), tracePaths({ traces, clock })];
   }
 
   /** Answers the paths that show what was observed; returns false for all others. Bound. */
   readonly answers = (exchange: Exchange): boolean => this.#paths.some((answers) => answers(exchange));
 
   /** Writes what is still to be kept. Never rejects. */
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#traces?.[Symbol.asyncDispose]();
+  }
 }

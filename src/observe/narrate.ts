@@ -101,7 +101,9 @@ function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
       const { type: _type, ...fields } = event;
       return log.info('pulling a model that no server has', fields);
     }
-    const { type: _type, route: _route, routeClass: _class, deviceId: _device, counters, ...facts } = event;
+    const { type: _type, route: _route, routeClass: _class, deviceId: _device, counters, ...rest } = event;
+    // What was considered is for those who ask why, not for every line.
+    const { considered: _considered, ...facts } = rest;
     const fields = {
       ...facts,
       queueMs: rounded(facts.queueMs),

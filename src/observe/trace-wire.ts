@@ -1,4 +1,5 @@
 import type { TracePage, TraceQuery } from './trace-query.ts';
+import type { Retention } from './trace-store.ts';
 import type { Usage, UsageQuery } from './usage-query.ts';
 
 /** What is asked of the file. */
@@ -23,14 +24,13 @@ export type FromThread =
   /** So many rows wait no more: `lost` of them could not be written. */
   | { readonly type: 'settled'; readonly count: number; readonly lost: number }
   | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: string }
-  /** Rows cannot be written from now on, or can be again; a file that could not be read was put aside. */
+  /** Rows cannot be written from now on; a file that could not be read was put aside. */
   | { readonly type: 'unwritable'; readonly reason: string }
-  | { readonly type: 'writable' }
   | { readonly type: 'put-aside'; readonly reason: string; readonly name: string };
 
 /** What the thread begins with. */
 export interface ThreadData {
   readonly path: string;
-  /** Ids of processes are looked at in the thread. */
-  readonly retention?: Partial<import('./trace-store.ts').Retention> | undefined;
+  /** Other than usual. */
+  readonly retention?: Partial<Retention> | undefined;
 }

@@ -41,11 +41,13 @@ class Thread {
   }
 
   hear(message: ToThread): void {
-    if (message.type === 'rows') return this.#take(message.rows);
-    if (message.type === 'ask') return this.#answer(message.id, message.ask);
-    this.#commit();
-    this.#store?.close();
-    parentPort?.close();
+    if (message.type === 'rows') this.#take(message.rows);
+    else if (message.type === 'ask') this.#answer(message.id, message.ask);
+    else {
+      this.#commit();
+      this.#store?.close();
+      parentPort?.close();
+    }
   }
 
   #take(rows: readonly string[]): void {
@@ -64,7 +66,6 @@ class Thread {
       const store = this.#open();
       if (store) {
         store.add(rows.map((row) => JSON.parse(row) as Cell[]));
-        if (this.#failed !== undefined) this.#tell({ type: 'writable' });
         this.#failed = undefined;
       }
       this.#tell({ type: 'settled', count: rows.length, lost: store ? 0 : rows.length });

@@ -56,7 +56,10 @@ export class Traces implements AsyncDisposable {
   /** Keeps a trace. Takes some microseconds, whatever the disk does. */
   keep(trace: Trace): void {
     if (this.#ended) return;
-    if (this.#waiting >= MAX_WAITING) return this.#lose(1, 'the disk does not keep up');
+    if (this.#waiting >= MAX_WAITING) {
+      this.#lose('the disk does not keep up');
+      return;
+    }
     this.#waiting += 1;
     this.#rows.push(JSON.stringify(cellsOf(trace)));
     if (this.#rows.length >= HAND_OVER_ROWS) this.#handOver();
@@ -139,32 +142,29 @@ export class Traces implements AsyncDisposable {
       case 'settled':
         this.#waiting -= message.count;
         this.#lost += message.lost;
-        if (message.lost === 0 && this.#isLosing) {
-          this.#isLosing = false;
-          log.info('requests are kept again', { file: path, lost: this.#lost });
-        }
-        return;
+        if (message.lost > 0 || !this.#isLosing) break;
+        this.#isLosing = false;
+        log.info('requests are kept again', { file: path, lost: this.#lost });
+        break;
       case 'answer':
-        return this.#answers.get(message.id)?.(message);
+        this.#answers.get(message.id)?.(message);
+        break;
       case 'unwritable':
         this.#isLosing = true;
-        return log.error(
+        log.error(
           'requests cannot be kept and go on without: make room, or let this user write there; it is tried again',
           { file: path, reason: message.reason },
         );
-      case 'writable':
-        return;
-      case 'put-aside':
-        return log.warn('the file of requests cannot be read, a new one is begun', {
-          file: path,
-          kept: message.name,
-          reason: message.reason,
-        });
+        break;
+      case 'put-aside': {
+        const { name: kept, reason } = message;
+        log.warn('the file of requests cannot be read, a new one is begun', { file: path, kept, reason });
+      }
     }
   }
 
-  #lose(count: number, reason: string): void {
-    this.#lost += count;
+  #lose(reason: string): void {
+    this.#lost += 1;
     if (this.#isLosing) return;
     this.#isLosing = true;
     this.#options.log.warn('requests are not kept for now and go on', { file: this.#options.path, reason });

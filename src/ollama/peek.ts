@@ -14,6 +14,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'from',
   'files',
   'options',
+  'metadata',
 ]);
 
 /** Fields that can be megabytes: only whether there is anything in them is of interest. */
@@ -23,7 +24,7 @@ const CONTENT: ReadonlySet<string> = new Set(['prompt', 'messages', 'input']);
 export interface Peeked {
   /** `model`, or the older `name`; undefined when there is none, it is empty, or it is no text. */
   readonly model: string | undefined;
-  /** Values of `model`, `name`, `stream`, `keep_alive`, `source`, `destination`, `from`, `files`, `options`. */
+  /** Values of `model`, `name`, `stream`, `keep_alive`, `source`, `destination`, `from`, `files`, `options`, `metadata`. */
   readonly fields: ReadonlyMap<string, unknown>;
   /** Which of `prompt`, `messages` and `input` are there and not empty. */
   readonly content: ReadonlySet<string>;

@@ -3,6 +3,7 @@ import type { VerdictState } from '../fleet/verdict-rules.ts';
 import type { LimitEvent } from '../limits.ts';
 import type { Counters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
+import type { Considered } from '../routing/considered.ts';
 import type { Outcome } from '../routing/router.ts';
 
 /** What the proxy tells whoever observes it. No event carries a prompt, an answer or a header. */
@@ -60,13 +61,19 @@ export type ProxyEvent =
       readonly client: string;
       /** Name of the API key that was shown; undefined where none was. */
       readonly key: string | undefined;
+      /** What the app is called: see `appName`. Said by whoever asks. */
+      readonly app: string | undefined;
       readonly model: string | undefined;
       /** Name of the server that answered; undefined when none did. */
       readonly server: string | undefined;
       /** Id of that server; undefined also when several shared the request. */
       readonly deviceId: string | undefined;
+      /** Its address. */
+      readonly url: string | undefined;
       /** Why that server was chosen. */
       readonly reason: string | undefined;
+      /** The servers that it was chosen from, best first, at most 20; undefined where there was no choice. */
+      readonly considered: readonly Considered[] | undefined;
       /** Status the client saw; undefined when it left before there was one. */
       readonly status: number | undefined;
       readonly outcome: RequestOutcome;

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { LimitName } from '../limits.ts';
 import type { Counters } from '../ollama/counters.ts';
 import { isKnownPath, type Route, routeOf } from '../ollama/routes.ts';
+import type { Considered } from '../routing/considered.ts';
 import type { ApiKey } from '../security/api-key.ts';
 
 /** An app, as its key tells. */
@@ -38,7 +39,12 @@ export interface Exchange {
   server: string | undefined;
   /** Id of that server; undefined where several share it. */
   deviceId: string | undefined;
+  serverUrl: string | undefined;
   reason: string | undefined;
+  /** The servers that it was chosen from. */
+  considered: readonly Considered[] | undefined;
+  /** `metadata.tags`: what the app calls itself. */
+  tags: readonly string[];
   error: string | undefined;
   errorCode: ErrorCode | undefined;
   /** What there was too much of, where that is why it was refused. */
@@ -88,7 +94,10 @@ export function openExchange(
     model: undefined,
     server: undefined,
     deviceId: undefined,
+    serverUrl: undefined,
     reason: undefined,
+    considered: undefined,
+    tags: [],
     error: undefined,
     errorCode: undefined,
     limit: undefined,

@@ -4,6 +4,7 @@ import { OllanaError } from '../errors.ts';
 import { pathOf, routeName } from '../ollama/routes.ts';
 import { type Exposure, judgeExposure } from '../server/exposure.ts';
 import type { Aggregator } from './aggregate.ts';
+import { appName } from './app-name.ts';
 import { answerError } from './error-answer.ts';
 import type { ProxyEvent, RequestOutcome } from './events.ts';
 import { type Exchange, openExchange } from './exchange.ts';
@@ -151,9 +152,12 @@ function factsOf(exchange: Exchange) {
     client: exchange.request.socket.remoteAddress ?? '',
     key: exchange.key?.name,
     model,
+    app: appName({ headers: exchange.request.headers, key: exchange.key?.name, tags: exchange.tags }),
     server,
     deviceId,
+    url: exchange.serverUrl,
     reason,
+    considered: exchange.considered,
     attempts,
     retries,
     changed: changesOf(exchange),

@@ -64,6 +64,8 @@ async function tryOne(
   const note = () => {
     exchange.server = name;
     exchange.deviceId = deviceId;
+    exchange.serverUrl = url;
+    exchange.considered = pick.considered;
     exchange.reason = pick.reason;
     exchange.cold = isCold;
   };

@@ -5,6 +5,7 @@ import { type Peeked, peek } from '../ollama/peek.ts';
 import { pathOf, type Route } from '../ollama/routes.ts';
 import { isUnload } from '../ollama/unload.ts';
 import { type ScannedWork, scanWork } from '../ollama/work-scan.ts';
+import { tagsIn } from './app-name.ts';
 
 /** How much a request asks of a GPU. */
 export type Work = ScannedWork;
@@ -20,6 +21,8 @@ export interface Asked {
   readonly unloads: boolean;
   /** The model that a copy or a create starts from. */
   readonly source: string | undefined;
+  /** `metadata.tags`, by which some apps name themselves. */
+  readonly tags: readonly string[];
   /** How much it asks of a GPU; undefined for what is not run by a model. Looked for when first asked. */
   readonly work: () => Work | undefined;
 }
@@ -53,6 +56,7 @@ export async function askedFor(input: AskInput): Promise<Asked> {
     unread: peeked.unread || partly,
     unloads,
     source: textOf(peeked, 'source') ?? textOf(peeked, 'from'),
+    tags: tagsIn(peeked.fields.get('metadata')),
     work: () => {
       if (route.class === 'inference' && !unloads) work ??= scanWork(peeked.plain);
       return work;

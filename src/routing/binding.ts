@@ -12,8 +12,8 @@ export interface BindingOptions {
   readonly dice: () => number;
   /** Calls back after every change that could matter, until cancelled. */
   readonly onChange: (listener: () => void) => Cancel;
-  /** Called once, maybe before `bind` returns. */
-  readonly onSeat: (seat: Seat, option: Option) => void;
+  /** Called once, maybe before `bind` returns, with the servers as they stood then. */
+  readonly onSeat: (seat: Seat, option: Option, all: readonly Valued[]) => void;
   /** No server that may take it is left; called once. */
   readonly onNone: (reason: string | undefined) => void;
 }
@@ -77,10 +77,10 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     for (const { ticket } of tickets.values()) ticket.close();
     tickets.clear();
   };
-  const win = (seat: Seat, option: Option) => {
+  const win = (seat: Seat, option: Option, all: readonly Valued[]) => {
     tickets.delete(option.deviceId);
     end();
-    onSeat(seat, option);
+    onSeat(seat, option, all);
   };
   const granted = (deviceId: string, seat: Seat) => {
     tickets.delete(deviceId);
@@ -88,7 +88,8 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     const now = valued();
     const one = now.find(({ option }) => option.deviceId === deviceId);
     const rival = bestOf(now.filter(({ option }) => option.deviceId !== deviceId));
-    if (one && (!rival || places >= MAX_PLACES || isWorth(one.option, rival))) return win(seat, one.option);
+    if (one && (!rival || places >= MAX_PLACES || isWorth(one.option, rival)))
+      return win(seat, one.option, now);
     seat.release();
     declinedAt.set(deviceId, clock.now());
     step();
@@ -151,13 +152,13 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     }
     const looksFree = best.option.estimate.free && !tickets.has(best.option.deviceId);
     const seat = mayTake && looksFree ? best.option.desk.take(best.option.job) : undefined;
-    if (seat) return win(seat, best.option);
+    if (seat) return win(seat, best.option, now);
     const { standsIn, estimate } = best.option;
     const mustWait = !standsIn && estimate.immediateMs < estimate.finishMs;
     const standIn = mustWait ? freeStandIn(now) : undefined;
     if (standIn && standIn.finishMs < best.finishMs) {
       const other = standIn.option.desk.take(standIn.option.job);
-      if (other) return win(other, standIn.option);
+      if (other) return win(other, standIn.option, now);
     }
     if (!tickets.has(best.option.deviceId) && (places < MAX_PLACES || tickets.size === 0)) {
       if (tickets.size >= MAX_TICKETS) closeWorst(now);

@@ -27,6 +27,8 @@ export interface Estimate {
   readonly finishMs: number;
   /** The same, were the server to begin with it now. */
   readonly immediateMs: number;
+  /** Of both, the price of the load; absent: none. */
+  readonly priceMs?: number;
   /** The model is loaded with the context asked for. */
   readonly warm: boolean;
   /** It is warm and a slot is free, for which nobody waits. */
@@ -92,6 +94,7 @@ export function estimate(
         ? immediateMs
         : Math.max(immediateMs, priceMs + shared(atWork, work.model, aheadMs + ownMs)),
     immediateMs,
+    priceMs,
     warm,
     free: warm && model.loaded && active < slots && queued === 0,
   };

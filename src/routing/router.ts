@@ -5,10 +5,12 @@ import type { FleetView } from '../fleet/view.ts';
 import type { Attendance } from '../fleet/waiting.ts';
 import { bind } from './binding.ts';
 import { type ChoiceOptions, optionsFor, type Wanted } from './choice.ts';
+import { type Considered, considered } from './considered.ts';
 import type { Desk, Job, Seat, SeatResult } from './desk.ts';
 import { isHeld, mayHold, rank, reasonFor } from './policy.ts';
 import { busy, queueFull } from './refusals.ts';
 import { rotated } from './rotated.ts';
+import type { Valued } from './valuation.ts';
 
 /** How an attempt ended, as far as anyone is to be believed or blamed for it. */
 export type Outcome =
@@ -28,6 +30,8 @@ export type Outcome =
 export interface Pick {
   readonly server: PoolServer;
   readonly reason: string;
+  /** The servers that it was chosen from, best first; absent where there was no choice. */
+  readonly considered?: readonly Considered[] | undefined;
   /** Headers that show the server the seat that was won there, flat. */
   readonly seatHeaders: readonly string[];
   /** The first byte of the answer has come. */
@@ -140,7 +144,7 @@ export class Router {
         dice: this.#options.dice,
         mayTake: entry.mayTake ?? true,
         onChange: (listener) => this.#soonAfterChanges(listener),
-        onSeat: (seat, { deviceId }) => settle(() => resolve(this.#seated(deviceId, wanted, seat))),
+        onSeat: (seat, { deviceId }, all) => settle(() => resolve(this.#seated(deviceId, wanted, seat, all))),
         onNone: (refusal) =>
           settle(() => (refusal === undefined ? resolve(undefined) : reject(queueFull(refusal)))),
       });
@@ -169,7 +173,7 @@ export class Router {
   }
 
   /** Leases the server that a seat was won at; undefined if it has left meanwhile. */
-  #seated(deviceId: string, wanted: Wanted, seat: Seat): Pick | undefined {
+  #seated(deviceId: string, wanted: Wanted, seat: Seat, all?: readonly Valued[]): Pick | undefined {
     const facts = this.#fleet.server(deviceId);
     if (!facts) {
       seat.release();
@@ -181,6 +185,7 @@ export class Router {
     seat.use();
     return {
       ...pick,
+      considered: all && considered(all, deviceId, (id) => this.#fleet.server(id)?.name),
       seatHeaders: seat.headers,
       begun: () => seat.begun(),
       stalled: () => seat.stalled(),
@@ -252,13 +257,6 @@ export class Router {
   /** Whether any server is known to hold the model. */
   isHeld(modelKey: string): boolean {
     return isHeld(this.#fleet.servers(), modelKey);
-  }
-
-  /** Requests running on all servers. */
-  inFlight(): number {
-    let sum = 0;
-    for (const count of this.#inFlight.values()) sum += count;
-    return sum;
   }
 
   /** See `Fleet.attend`. */

@@ -64,6 +64,15 @@ export const PROCESS_OPTIONS = Object.freeze({
     help: 'write the log to this file; at 10 MB it becomes FILE.1, five of those are kept',
     commands: RUNNING,
   }),
+  traces: option({
+    flag: 'traces',
+    env: 'OLLANA_TRACES',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'true',
+    help: 'do not keep what happened to each request, for `ollana logs`, `why` and `usage`; prompts never are',
+    commands: RUNNING,
+  }),
   background: option({
     flag: 'daemon',
     short: 'd',
