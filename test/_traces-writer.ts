@@ -6,6 +6,9 @@ import { aTrace } from './_traces.ts';
 
 const log = createLog({ level: 'warn', pretty: true });
 const traces = new Traces({ path: process.argv[2] ?? '', clock: systemClock, log });
+setInterval(() => {}, 1000);
+// From source the thread takes seconds to begin.
+await traces.ask({ type: 'page', query: { limit: 1 } });
 let made = 0;
 setInterval(() => {
   for (let i = 0; i < 20; i++) {

@@ -106,10 +106,10 @@ describe('the file of traces', () => {
     spawnSync('sqlite3', [path, 'SELECT count(*) FROM request_traces']);
     store.db.exec('COMMIT');
     expect(store.db.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' });
-    expect(store.db.get('SELECT count(*) AS n FROM usage_hours')).toEqual({ n: 200 });
+    expect(store.db.get('SELECT count(*) AS n FROM usage_hours')).toEqual({ n: 201 });
     store.close();
     const read = spawnSync('sqlite3', [path, 'SELECT count(*) FROM usage_hours'], { encoding: 'utf8' });
-    expect(read.stdout.trim()).toBe('200');
+    expect(read.stdout.trim()).toBe('201');
   });
 
   it('stays below its size and its age, oldest first, and keeps hours for longer', () => {

@@ -26,6 +26,7 @@ const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = {
   config: 'action',
   port: 'action',
   completion: 'shell',
+  why: 'request id',
 };
 /** `key ACTION NAME`, `device ACTION WHAT`. */
 const MOST_WORDS = 2;
@@ -142,11 +143,11 @@ function readFlag(command: Command, args: readonly string[], index: number) {
   const [, dashes = '', name = '', inline] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
   if (dashes === '' || name === '')
     throw badUsage(`unexpected argument ${quote(arg)}: see ${call(command)} --help`);
-  const flag = lookUp(dashes, name);
+  const flag = lookUp(dashes, name, command);
   const negated = flag
     ? undefined
     : dashes === '--' && name.startsWith('no-')
-      ? lookUp('--', name.slice(3))
+      ? lookUp('--', name.slice(3), command)
       : undefined;
   const option = flag ?? negated;
   if (!option) throw unknownFlag(command, `${dashes}${name}`);
@@ -166,8 +167,10 @@ function readFlag(command: Command, args: readonly string[], index: number) {
   return { flag: option, value: next, consumed: 1 };
 }
 
-function lookUp(dashes: string, name: string): Option | undefined {
-  return EVERY.find(({ flag, short }) => (dashes === '--' ? flag === name : short === name));
+/** Some flags mean one thing to one command and another to others. */
+function lookUp(dashes: string, name: string, command?: Command): Option | undefined {
+  const called = EVERY.filter(({ flag, short }) => (dashes === '--' ? flag === name : short === name));
+  return called.find(({ commands }) => command && commands.includes(command)) ?? called[0];
 }
 
 /** Whether an argument before the command is an option of some command, or the value of one. */

@@ -114,6 +114,32 @@ export const COMMAND_TEXTS: Readonly<
       'ollana discover --explain                # what a firewall must let pass',
     ],
   },
+  logs: {
+    usage: 'ollana logs [--follow] [filters] [options]',
+    about: 'show what was asked, who answered, how long it took',
+    examples: [
+      'ollana logs --follow',
+      'ollana logs --status failed --since 2h',
+      'ollana logs --model llama3.2 --server attic --json',
+    ],
+  },
+  why: {
+    usage: 'ollana why [ID] [options]',
+    about: 'say why a request went to its server, with the numbers',
+    examples: [
+      'ollana why                               # the last request',
+      'ollana why 3f2a9c01                      # X-Ollana-Request-Id, or its beginning',
+    ],
+  },
+  usage: {
+    usage: 'ollana usage [--by WHAT] [--since TIME] [options]',
+    about: 'add up requests, tokens and GPU time',
+    examples: [
+      'ollana usage                             # by model, the last 30 days',
+      'ollana usage --by app --since 7d',
+      'ollana usage --by day --csv > days.csv',
+    ],
+  },
   demo: {
     usage: 'ollana demo [options]',
     about: 'try ollana, with simulated servers where there are none',

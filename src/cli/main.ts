@@ -109,6 +109,8 @@ async function withFile({ command, args, flags, read }: Typed, here: Here): Prom
     });
   if (command === 'key') return key(words, flags, here);
   if (command === 'device') return device(words, flags, here);
+  if (command === 'logs' || command === 'why' || command === 'usage')
+    return lookBack(command, words, flags, here);
   if (command === 'discover') return discover(flags, here);
   if (command === 'demo') return demo(flags, here);
   if (command === 'reload')
@@ -196,6 +198,34 @@ async function device(words: readonly string[], flags: Flags, here: Here): Promi
     );
   const order = { dataDir, name, json: pick(OPTIONS.json, sources), manage, readOnly };
   return (await import('./device-action.ts')).deviceAction(order, words);
+}
+
+/** The commands about requests that have ended. */
+async function lookBack(
+  command: 'logs' | 'why' | 'usage',
+  words: readonly string[],
+  flags: Flags,
+  here: Here,
+): Promise<number> {
+  const sources = { ...here, flags };
+  const asked = { dataDir: resolveDataDir(sources), json: pick(OPTIONS.json, sources) };
+  const since = pickGiven(OPTIONS.since, sources);
+  if (command === 'why') return (await import('./why.ts')).printWhy(asked, words);
+  if (command === 'usage')
+    return (await import('./usage.ts')).printUsage({
+      ...asked,
+      since,
+      by: pick(OPTIONS.by, sources),
+      csv: pick(OPTIONS.csv, sources),
+    });
+  return (await import('./logs.ts')).printLogs({
+    ...asked,
+    since,
+    follow: pick(OPTIONS.follow, sources),
+    model: pickGiven(OPTIONS.onlyModel, sources),
+    server: pickGiven(OPTIONS.onlyServer, sources),
+    status: pickGiven(OPTIONS.onlyStatus, sources),
+  });
 }
 
 async function discover(flags: Flags, here: Here): Promise<number> {

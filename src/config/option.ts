@@ -13,6 +13,9 @@ export type Command =
   | 'key'
   | 'device'
   | 'discover'
+  | 'logs'
+  | 'why'
+  | 'usage'
   | 'demo'
   | 'config'
   | 'reload'
@@ -64,6 +67,9 @@ export const LOOKING = [
   'key',
   'device',
   'discover',
+  'logs',
+  'why',
+  'usage',
   'reload',
   'env',
   'run',

@@ -3,6 +3,7 @@ import { ASKING_OPTIONS } from './options/asking.ts';
 import { CHOOSING_OPTIONS } from './options/choosing.ts';
 import { DISCOVERY_OPTIONS } from './options/discovery.ts';
 import { FACE_OPTIONS } from './options/faces.ts';
+import { LOOKING_BACK_OPTIONS } from './options/looking-back.ts';
 import { PROCESS_OPTIONS } from './options/process.ts';
 import { REGISTERING_OPTIONS } from './options/registering.ts';
 import { SERVER_OPTIONS } from './options/servers.ts';
@@ -16,6 +17,7 @@ export const OPTIONS = Object.freeze({
   ...REGISTERING_OPTIONS,
   ...PROCESS_OPTIONS,
   ...ASKING_OPTIONS,
+  ...LOOKING_BACK_OPTIONS,
 });
 
 /** The options of one command, in help order. */

@@ -8,9 +8,10 @@ import { parseServer } from '../discovery/static.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import type { PathAgent } from '../security/path-agent.ts';
+import { healthPath } from './health-path.ts';
 import { Jobs } from './jobs.ts';
 import { followServers } from './live-servers.ts';
-import { nodesPaths } from './nodes-paths.ts';
+import { type NodesPathsOptions, nodesPaths } from './nodes-paths.ts';
 import type { Reloader } from './reload.ts';
 import { reloadPath } from './reload-path.ts';
 import { isSameDevice } from './same-device.ts';
@@ -24,6 +25,9 @@ export interface ApiOptions {
   /** Makes connections to others as is required, each anew. */
   readonly fresh: PathAgent;
   readonly status: () => StatusReport;
+  readonly pool: NodesPathsOptions['pool'];
+  readonly endedAt: NodesPathsOptions['endedAt'];
+  readonly draining: () => boolean;
   /** Asks the network for servers at once. */
   readonly seek: () => void;
   /** Servers may post themselves. */
@@ -70,7 +74,8 @@ export class Api implements AsyncDisposable {
     this.#jobs = new Jobs({ mode, clock, url: options.url });
     this.#paths = [
       serverPaths({ config, clock, fleet, added: this.#added, status, seek }),
-      nodesPaths({ mode, clock, fleet, status, registrations }),
+      nodesPaths({ ...options, mode, registrations }),
+      healthPath({ whyNotReady: () => whyNotReady(status()), draining: options.draining }),
       (exchange) => this.#jobs.answers(exchange),
       reloadPath(clock, reloader),
     ];
@@ -93,6 +98,13 @@ export class Api implements AsyncDisposable {
     this.#unfollow();
     return this.#added[Symbol.asyncDispose]();
   }
+}
+
+/** Why a request would find no server. Pure. */
+function whyNotReady({ servers, ollama }: StatusReport): string | undefined {
+  if (ollama) return ollama.up ? undefined : `the Ollama at ${ollama.url} does not answer`;
+  if (servers.some(({ verdict }) => verdict === 'reliable')) return undefined;
+  return servers.length === 0 ? 'no server has been found' : 'no server that is known answers';
 }
 
 /** What the configuration claims as static for good, in either mode. */

@@ -3,9 +3,11 @@ import { HEARTBEAT_MAX_BYTES, HEARTBEAT_PATH, readHeartbeat } from '../discovery
 import type { Registrations } from '../discovery/registrations.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { Pool } from '../fleet/pool.ts';
 import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
+import { type Ended, fleetStatus } from './fleet-status.ts';
 import { findNode, nodesOf } from './nodes-view.ts';
 import { bad, readJson, refuseForeignPages, restOf } from './small-json.ts';
 import type { StatusReport } from './status.ts';
@@ -15,6 +17,9 @@ export interface NodesPathsOptions {
   readonly clock: Clock;
   readonly fleet: Fleet;
   readonly status: () => StatusReport;
+  readonly pool: () => Pool;
+  /** What has ended at a server (by name) for a model. */
+  readonly endedAt: (server: string, model: string) => Ended;
   /** Takes servers in that post themselves; absent where nobody may. */
   readonly registrations: Registrations | undefined;
 }
@@ -22,7 +27,7 @@ export interface NodesPathsOptions {
 const NODE = '/nodes/';
 
 /**
- * Answers `GET /nodes`, `GET /nodes/ID` and `POST /nodes/heartbeat` in the shapes of the hub that others know, errors
+ * Answers `GET /nodes`, `GET /nodes/ID`, `GET /fleet/status` and `POST /nodes/heartbeat` in the shapes of the systems that others know, errors
  * included (`{"detail"}`); returns false for all other paths. In server mode they are for this machine's apps only.
  */
 export function nodesPaths(options: NodesPathsOptions): (exchange: Exchange) => boolean {
@@ -35,11 +40,16 @@ export function nodesPaths(options: NodesPathsOptions): (exchange: Exchange) => 
       return true;
     }
     const isList = path === '/nodes';
-    if (!isList && (!path.startsWith(NODE) || path.length === NODE.length)) return false;
+    const isFleet = path === '/fleet/status';
+    if (!isList && !isFleet && (!path.startsWith(NODE) || path.length === NODE.length)) return false;
     if (mode === 'server' && !exchange.fromHere) return false;
     if (exchange.method !== 'GET' && exchange.method !== 'HEAD') {
       exchange.extraHeaders.push('Allow', path === HEARTBEAT_PATH ? 'GET, POST' : 'GET');
       answerJson(exchange, 405, { detail: 'Method Not Allowed' });
+      return true;
+    }
+    if (isFleet) {
+      answerJson(exchange, 200, fleetStatus(nodes(), options.pool(), options.endedAt));
       return true;
     }
     if (isList) {

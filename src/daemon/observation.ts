@@ -5,6 +5,7 @@ import { tracePaths } from '../dashboard/trace-paths.ts';
 import { reasonOf } from '../errors.ts';
 import type { ServerLoad } from '../fleet/load.ts';
 import type { PoolServer } from '../fleet/pool.ts';
+import { EndedTally } from '../observe/ended-tally.ts';
 import { EventStream } from '../observe/event-stream.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
@@ -36,6 +37,7 @@ export class Observation implements AsyncDisposable {
   readonly events: EventStream;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
   readonly #traces: Traces | undefined;
+  readonly #tally = new EndedTally();
 
   constructor(options: ObservationOptions) {
     const { clock, log, config, admit } = options;
@@ -46,6 +48,7 @@ export class Observation implements AsyncDisposable {
     this.events.listen(options.emoji ? narrateEmoji(log, options.pool, told) : told);
     const metrics = new Metrics({ ...options, servers: options.pool });
     this.events.listen(metrics.count);
+    this.events.listen(this.#tally.count);
     // One file a mode, as with all that a daemon keeps: both may run on one machine.
     const path = join(config.dataDir, `traces-${config.mode}.db`);
     const traces = config.keepsNoTraces ? undefined : new Traces({ path, clock, log });
@@ -56,6 +59,11 @@ export class Observation implements AsyncDisposable {
         if (trace) traces.keep(trace);
       });
     this.#paths = [metricsPath({ metrics, admit }), tracePaths({ traces, clock })];
+  }
+
+  /** What has ended at a server (by name) for a model (by its key) since the start. */
+  get endedAt(): EndedTally['of'] {
+    return this.#tally.of;
   }
 
   /** Answers the paths that show what was observed; returns false for all others. Bound. */
