@@ -11,7 +11,7 @@ setInterval(() => {}, 1000);
 await traces.ask({ type: 'page', query: { limit: 1 } });
 let made = 0;
 setInterval(() => {
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 4; i++) {
     made += 1;
     traces.keep(aTrace(made));
   }

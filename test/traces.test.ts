@@ -91,7 +91,7 @@ describe('the file of traces', () => {
       store.close();
       expect(existsSync(`${path}.live.lock`)).toBe(false);
     }
-  });
+  }, 60_000);
 
   it('is not undone by a sqlite3 that reads it while a commit is under way', () => {
     if (spawnSync('sqlite3', ['--version']).status !== 0) return;

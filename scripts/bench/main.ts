@@ -12,6 +12,7 @@ import { hostileTable } from './hostile-report.ts';
 import { runQueue } from './queue.ts';
 import { queueTable } from './queue-report.ts';
 import { table } from './report.ts';
+import { runTraces, tracesText } from './traces.ts';
 
 type Tell = (text: string) => void;
 
@@ -39,6 +40,10 @@ const BENCHES = {
   hostile: async (config: BenchConfig, tell: Tell) => {
     const report = await runHostile(config, tell);
     return { report, text: hostileTable(report) };
+  },
+  traces: async (config: BenchConfig, tell: Tell) => {
+    const report = await runTraces(config, tell);
+    return { report, text: tracesText(report) };
   },
   decide: async (config: BenchConfig, tell: Tell) => {
     const report = runDecide(config, tell);

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { readReport, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { safeJson } from './safe-json.ts';
@@ -57,8 +57,10 @@ export async function printLogs(order: LogsOrder): Promise<number> {
   }
   if (!json) process.stdout.write(`${titleLine(LOG_COLUMNS)}\n`);
   print(lines.reverse());
-  while (follow) {
-    await pause(LOOK_EVERY_MS);
+  // A reader that has gone (`| head`) has seen enough.
+  while (follow && process.stdout.writable) {
+    // A timer of the clock would not keep this process alive.
+    await scheduler.wait(LOOK_EVERY_MS);
     const news = await page({ limit: PAGE, after: seen });
     seen = news.newest;
     print([...news.traces].reverse());

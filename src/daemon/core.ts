@@ -172,7 +172,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     fresh,
     fleet,
     status,
-    pool: () => router.pool(),
+    // Of a plain Ollama nobody tells what runs there but the queue that is kept for it here.
+    pool: () => router.pool().map((server) => ({ ...server, load: desks.of(server).load() ?? server.load })),
     endedAt: observation.endedAt,
     draining: () => draining,
     seek,

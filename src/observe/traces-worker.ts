@@ -9,8 +9,8 @@ import { RETENTION, TraceStore } from './trace-store.ts';
 import type { FromThread, ThreadData, ToThread, TraceAsk } from './trace-wire.ts';
 import { readUsage } from './usage-query.ts';
 
-/** With what they waited before they came here, rows wait for less than a second, ms. */
-const COMMIT_AFTER_MS = 700;
+/** With what they waited before they came here, and what a commit takes, rows wait for less than a second, ms. */
+const COMMIT_AFTER_MS = 500;
 /** A disk that is full stays so for a while; a file that cannot be opened is looked at again after this, ms. */
 const RETRY_AFTER_MS = 10_000;
 /** What is too much is removed in small parts with pauses between, in which others are answered, ms. */

@@ -53,6 +53,11 @@ export class Traces implements AsyncDisposable {
     return this.#lost;
   }
 
+  /** Rows that are not in the file yet. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** Keeps a trace. Takes some microseconds, whatever the disk does. */
   keep(trace: Trace): void {
     if (this.#ended) return;
