@@ -177,7 +177,7 @@ describe('when a request would end', () => {
 
   it('is assumed for a server that tells nothing', () => {
     expect(estimate(undefined, ASKED, ASSUMED)).toEqual({
-      ...{ finishMs: 3700, immediateMs: 3700, warm: false, free: false },
+      ...{ finishMs: 3700, immediateMs: 3700, priceMs: 3000, warm: false, free: false },
     });
   });
 });

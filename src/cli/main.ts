@@ -210,6 +210,8 @@ async function lookBack(
   const sources = { ...here, flags };
   const asked = { dataDir: resolveDataDir(sources), json: pick(OPTIONS.json, sources) };
   const since = pickGiven(OPTIONS.since, sources);
+  // OLLANA_SERVER names the servers of a daemon: whose requests are shown is only what was typed.
+  const typed = { flags, env: {} };
   if (command === 'why') return (await import('./why.ts')).printWhy(asked, words);
   if (command === 'usage')
     return (await import('./usage.ts')).printUsage({
@@ -222,9 +224,9 @@ async function lookBack(
     ...asked,
     since,
     follow: pick(OPTIONS.follow, sources),
-    model: pickGiven(OPTIONS.onlyModel, sources),
-    server: pickGiven(OPTIONS.onlyServer, sources),
-    status: pickGiven(OPTIONS.onlyStatus, sources),
+    model: pickGiven(OPTIONS.onlyModel, typed),
+    server: pickGiven(OPTIONS.onlyServer, typed),
+    status: pickGiven(OPTIONS.onlyStatus, typed),
   });
 }
 

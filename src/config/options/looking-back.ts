@@ -21,7 +21,7 @@ export const LOOKING_BACK_OPTIONS = Object.freeze({
   }),
   onlyModel: option({
     flag: 'model',
-    env: 'OLLANA_LOGS_MODEL',
+    env: 'OLLANA_MODEL',
     kind: 'value',
     hint: 'NAME',
     parse: parseText,
@@ -31,7 +31,7 @@ export const LOOKING_BACK_OPTIONS = Object.freeze({
   }),
   onlyServer: option({
     flag: 'server',
-    env: 'OLLANA_LOGS_SERVER',
+    env: 'OLLANA_SERVER',
     kind: 'value',
     hint: 'NAME',
     parse: parseText,
@@ -41,7 +41,7 @@ export const LOOKING_BACK_OPTIONS = Object.freeze({
   }),
   onlyStatus: option({
     flag: 'status',
-    env: 'OLLANA_LOGS_STATUS',
+    env: 'OLLANA_STATUS',
     kind: 'value',
     hint: 'STATUS',
     parse: parseChoice(['completed', 'retried', 'failed', 'incomplete', 'client_disconnected']),
