@@ -71,11 +71,15 @@ export class TraceStore {
     }
   }
 
-  /** Writes rows, all or none, and what they add to the usage of their hours. Throws what SQLite says. */
+  /**
+   * Writes rows, all or none, and what they add to the usage of their hours. Where the file is nearly as large as it may
+   * be, twice as many of the oldest go with them: however fast they come, it stays below. Throws what SQLite says.
+   */
   add(rows: readonly (readonly Cell[])[]): void {
     this.#inTransaction(() => {
       for (const row of rows) this.#insert.run([...row]);
       for (const hour of addUp(rows)) this.#addHour.run(hourCells(hour));
+      if (this.#isOver()) this.#removeOldest(2 * rows.length);
     });
   }
 
@@ -84,19 +88,26 @@ export class TraceStore {
    * what SQLite says.
    */
   prune(wall: number): boolean {
-    const { rowsMs, maxBytes } = this.#retention;
+    const { rowsMs } = this.#retention;
     const oldest = this.#number('SELECT min(id) AS n FROM request_traces');
     if (oldest === undefined) return this.#pruneHours(wall);
     const last = oldest + REMOVE_ROWS - 1;
-    const isOver = this.usedBytes() > maxBytes * HEADROOM;
     const found = this.db.get(
       'SELECT timestamp FROM request_traces WHERE id <= ? ORDER BY id DESC LIMIT 1',
       last,
     );
     const isOld = Number(found?.timestamp) * 1000 < wall - rowsMs;
-    if (!isOver && !isOld) return this.#pruneHours(wall);
-    this.#inTransaction(() => void this.db.run('DELETE FROM request_traces WHERE id <= ?', last));
+    if (!this.#isOver() && !isOld) return this.#pruneHours(wall);
+    this.#inTransaction(() => this.#removeOldest(REMOVE_ROWS));
     return true;
+  }
+
+  #isOver(): boolean {
+    return this.usedBytes() > this.#retention.maxBytes * HEADROOM;
+  }
+
+  #removeOldest(count: number): void {
+    this.db.run('DELETE FROM request_traces WHERE id < (SELECT min(id) FROM request_traces) + ?', count);
   }
 
   /** What rows and indexes take; room that was given back is used again, bytes. */
