@@ -55,6 +55,8 @@ export class Front {
     response.on('error', () => {}); // 'close' follows and is what counts.
     let work: Promise<void> | undefined;
     response.once('close', () => this.#report(exchange, work));
+    // Nobody takes up the offer; but Node reads nothing more on such a connection, whatever comes after this request.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     if (!passGuard(this.#options.guard, exchange)) return;
     this.#options.keys.recognise(exchange);
     if (this.#options.own(exchange)) {

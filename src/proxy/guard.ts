@@ -16,13 +16,15 @@ export interface GuardOptions {
 /**
  * Keeps web pages of others out, by Ollama's own rules and before anything else: a foreign Origin (a page that
  * posts to localhost), then a foreign Host (a name rebound to this machine). Returns whether the request may go
- * on; otherwise it has been answered: 403 without a body, or 204 to a preflight. Who asks whether he may use this
+ * on; otherwise it has been answered: 403 without a body, 400 where it says twice who it is, or 204 to a preflight. Who asks whether he may use this
  * server is told no with 401: clients of ollana 0.5 and 0.6 end themselves on any other refusal.
  */
 export function passGuard(guard: GuardOptions, exchange: Exchange): boolean {
   const origins = guard.origins();
   const { request, response } = exchange;
   const { origin, host = '' } = request.headers;
+  const twice = twiceIn(request.rawHeaders);
+  if (twice !== undefined) return refuse(exchange, `it has more than one ${twice} header`, 400);
   const verdict = judgeOrigin(origin, host, origins);
   if (verdict === 'refused')
     return refuse(exchange, `Origin ${origin} is not allowed (OLLANA_ORIGINS adds one)`);
@@ -53,10 +55,24 @@ function isAddress(host: string): boolean {
   return isIP(unbracketed(host.replace(/:\d*$/, ''))) !== 0;
 }
 
-function refuse(exchange: Exchange, why: string): false {
+/**
+ * The header by which a request is judged and of which it has two: who reads the last one judges another request. For
+ * Host RFC 9112 3.2 has it refused, as Go does; Node shows the first Host, and all Origins as one.
+ */
+function twiceIn(raw: readonly string[]): 'Host' | 'Origin' | undefined {
+  let [hosts, origins] = [0, 0];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    if (name.length === 6 && name.toLowerCase() === 'origin') origins += 1;
+  }
+  return hosts > 1 ? 'Host' : origins > 1 ? 'Origin' : undefined;
+}
+
+function refuse(exchange: Exchange, why: string, unasked = 403): false {
   exchange.error = why;
   const asksLeave = exchange.method === 'POST' && pathOf(exchange.target) === AUTHORIZE_PATH;
-  const [status, text] = asksLeave ? [401, REFUSED_TEXT] : [403, ''];
+  const [status, text] = asksLeave ? [401, REFUSED_TEXT] : [unasked, ''];
   const type = asksLeave ? ['Content-Type', 'text/plain; charset=utf-8'] : [];
   exchange.response.writeHead(status, [
     ...exchange.extraHeaders,

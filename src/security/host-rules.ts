@@ -44,6 +44,7 @@ export function isAllowedHost(header: string | undefined, own: OwnNames): boolea
 function hostOf(header: string): string {
   const bracketed = /^\[([^\]]*)\](?::\d*)?$/.exec(header);
   if (bracketed) return bracketed[1] ?? '';
-  const colon = header.indexOf(':');
-  return colon === -1 || colon !== header.lastIndexOf(':') ? header : header.slice(0, colon);
+  // A port is digits: of `127.0.0.1:1@b.example` somebody else may read another host.
+  const [, plain = header] = /^([^:]*):\d*$/.exec(header) ?? [];
+  return plain;
 }
