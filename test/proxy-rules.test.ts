@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Protocol, RouteClass } from '../src/ollama/routes.ts';
-import { errorEnd, type Framing, framingOf, judgeEnd, type StreamEnd } from '../src/proxy/ends.ts';
+import {
+  errorEnd,
+  type Framing,
+  framingOf,
+  judgeEnd,
+  type Standing,
+  type StreamEnd,
+  standingOf,
+} from '../src/proxy/ends.ts';
 import { errorBody } from '../src/proxy/error-answer.ts';
 import { answerHeaders, forwardHeaders, headerText } from '../src/proxy/headers.ts';
 import { lowestVersion } from '../src/proxy/merge.ts';
@@ -140,29 +148,34 @@ describe('the end of a stream', () => {
     expect(framingOf(type)).toBe(framing);
   });
 
-  it.each<[Framing, Protocol, boolean, string]>([
-    ['ndjson', 'ollama', false, '{"error":"a \\"b\\""}\n'],
-    ['ndjson', 'ollama', true, '\n{"error":"a \\"b\\""}\n'],
+  it.each<[Framing, Protocol, Standing, string]>([
+    ['ndjson', 'ollama', 'between', '{"error":"a \\"b\\""}\n'],
+    ['ndjson', 'ollama', 'within', '\n{"error":"a \\"b\\""}\n'],
     [
       'sse',
       'openai',
-      false,
+      'between',
       'data: {"error":{"message":"a \\"b\\"","type":"api_error","param":null,"code":null}}\n\n',
     ],
     [
       'sse',
       'anthropic',
-      false,
+      'between',
       'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"a \\"b\\""}}\n\n',
     ],
-    ['none', 'ollama', false, ''],
-  ])('is given to a %s client of %s (open line: %s)', (framing, protocol, open, text) => {
-    expect(errorEnd(framing, protocol, 'a "b"', open)).toBe(text);
+    ['none', 'ollama', 'within', ''],
+  ])('is given to a %s client of %s (%s)', (framing, protocol, at, text) => {
+    expect(errorEnd(framing, protocol, 'a "b"', at)).toBe(text);
   });
 
   it('is an event of its own even when a line was open', () => {
-    expect(errorEnd('sse', 'openai', 'x', true).startsWith('\n\ndata: ')).toBe(true);
-    const failed = errorEnd('sse', 'responses', 'x', false);
+    expect(errorEnd('sse', 'openai', 'x', standingOf('sse', 'data: {"a')).startsWith('\n\ndata: ')).toBe(
+      true,
+    );
+    // The lines of one event would become one text.
+    expect(errorEnd('sse', 'openai', 'x', standingOf('sse', 'data: {}\n')).startsWith('\ndata: ')).toBe(true);
+    expect(standingOf('sse', 'data: {}\r\n\r\n')).toBe('between');
+    const failed = errorEnd('sse', 'responses', 'x', 'between');
     expect(failed.startsWith('event: response.failed\ndata: ')).toBe(true);
     expect(judgeEnd('sse', 'responses', failed)).toBe('told');
   });
@@ -173,9 +186,9 @@ describe('the end of a stream', () => {
     expect(tail.text().length).toBeGreaterThan(8000);
     expect(tail.text().length).toBeLessThan(17_000);
     expect(tail.text().endsWith('{"n":99999}\n')).toBe(true);
-    expect(tail.open).toBe(false);
+    expect(tail.end.endsWith('\n')).toBe(true);
     tail.push(Buffer.from('{"half'));
-    expect(tail.open).toBe(true);
+    expect(tail.end.endsWith('\n')).toBe(false);
   });
 });
 

@@ -64,17 +64,27 @@ function judgeEvents(protocol: Protocol, tail: string): StreamEnd {
     : 'missing';
 }
 
+/** Where in a stream its last byte stands: between two messages, at the end of a line of one, or within a line. */
+export type Standing = 'between' | 'line' | 'within';
+
+/** Where a stream stands whose last bytes are these; two are enough for a line end of LF, three for CRLF. Pure. */
+export function standingOf(framing: Framing, last: string): Standing {
+  if (last === '' || /\n\r?\n$/.test(last)) return 'between';
+  if (!last.endsWith('\n')) return 'within';
+  return framing === 'sse' ? 'line' : 'between';
+}
+
 /**
- * The bytes that tell a client, in its protocol, that the stream broke off. `open` says that the last byte
- * sent was not a line end. Empty where the framing has no place for it. Pure.
+ * The bytes that tell a client, in its protocol, that the stream broke off where it stands: what had begun is ended
+ * first, so that it does not run into the error. Empty where the framing has no place for it. Pure.
  */
-export function errorEnd(framing: Framing, protocol: Protocol, message: string, open: boolean): string {
-  const gap = open ? '\n' : '';
-  if (framing === 'ndjson') return `${gap}${JSON.stringify({ error: message })}\n`;
+export function errorEnd(framing: Framing, protocol: Protocol, message: string, at: Standing): string {
+  if (framing === 'ndjson') return `${at === 'within' ? '\n' : ''}${JSON.stringify({ error: message })}\n`;
   if (framing !== 'sse') return '';
+  const gap = { between: '', line: '\n', within: '\n\n' }[at];
   const event = errorEvent(protocol, message);
   const name = protocol === 'openai' ? '' : `event: ${event.type}\n`;
-  return `${gap}${open ? '\n' : ''}${name}data: ${JSON.stringify(event.data)}\n\n`;
+  return `${gap}${name}data: ${JSON.stringify(event.data)}\n\n`;
 }
 
 function errorEvent(protocol: Protocol, message: string): { type: string; data: unknown } {

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { Protocol } from '../ollama/routes.ts';
-import { errorEnd, framingOf, judgeEnd } from './ends.ts';
+import { errorEnd, framingOf, judgeEnd, standingOf } from './ends.ts';
 import { answerHeaders } from './headers.ts';
 import { Tail } from './tail.ts';
 
@@ -85,7 +86,8 @@ export function relay(
     const fail = (reason: string) => {
       if (begun) {
         const words = options.describe(reason, false);
-        breakOff(client, roomForMore ? errorEnd(framing, options.protocol, words, tail.open) : '');
+        const at = standingOf(framing, tail.end);
+        breakOff(client, roomForMore ? errorEnd(framing, options.protocol, words, at) : '');
       }
       settle({ type: 'failed', begun, told: false, reason });
     };
@@ -124,12 +126,15 @@ export function relay(
     });
     const stopWatching = finished(response, { writable: false }, (error) => {
       flush();
-      if (error || !response.complete) return fail(error?.message ?? 'the connection closed before the end');
+      const broken = error ?? brokenEnd(response);
+      if (broken || !response.complete)
+        return fail(broken?.message ?? 'the connection closed before the end');
       const words = options.marked ? tail.text() : '';
       const end = options.marked ? judgeEnd(framing, options.protocol, words) : 'complete';
       if (end === 'missing') return fail('the stream ended without its last message');
       if (!begun) begin();
-      if (response.rawTrailers.length > 0) client.addTrailers(pairs(response.rawTrailers));
+      const trailers = answerHeaders(response.rawTrailers, []);
+      if (trailers.length > 0) client.addTrailers(pairs(trailers));
       if (end === 'complete') {
         client.end();
         return settle({ type: 'completed', tail: words });
@@ -140,6 +145,13 @@ export function relay(
       settle({ type: 'failed', begun: true, told: true, reason });
     });
   });
+}
+
+/** What ended an answer that only its connection's end ends: Node takes a reset for that, too. */
+function brokenEnd({ headers, socket }: IncomingMessage): Error | undefined {
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return undefined;
+  // A connection that is kept has left its response.
+  return (socket as Socket | null)?.errored ?? undefined;
 }
 
 /** Sends `last`, then closes the connection without the end of the body: failed, for any HTTP client. */

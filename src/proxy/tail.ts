@@ -3,8 +3,6 @@ const KEEP_BYTES = 8 * 1024;
 /** Room that is made at first: out of the pool that Node keeps for small buffers. */
 const FIRST_BYTES = 1024;
 
-const LINE_END = 0x0a;
-
 /**
  * Remembers the end of a stream, unparsed. It copies, since chunks that are kept by reference outlive the young
  * generation, and moving 150 of them for each stream costs more than copying their few bytes.
@@ -20,9 +18,9 @@ export class Tail {
     this.#used += length;
   }
 
-  /** Whether the last byte was something else than a line end. */
-  get open(): boolean {
-    return this.#used > 0 && this.#kept[this.#used - 1] !== LINE_END;
+  /** The last three bytes, or all of them. */
+  get end(): string {
+    return this.#kept.toString('latin1', Math.max(0, this.#used - 3), this.#used);
   }
 
   /** At least the last 8 kB as text, or all of it. */

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import util from 'node:util';
 import type Server from 'http-proxy';
@@ -7,6 +8,7 @@ import type { Cancel, Clock } from '../clock.ts';
 import { addressOf, isLoopbackHost } from '../config/host.ts';
 import { type DialPlan, PLAIN, readyEvent } from '../security/dial.ts';
 import { PathAgent } from '../security/path-agent.ts';
+import { answerFault } from './answer-fault.ts';
 import { restoreType } from './lost-type.ts';
 
 /** One request to one server. */
@@ -40,6 +42,9 @@ export interface Sending {
 /** Idle connections kept per server: more than a laptop's apps use side by side. */
 const MAX_IDLE_CONNECTIONS = 32;
 const KEPT = { keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS, noDelay: true };
+
+/** Answers of status 1xx before the one that counts; honest servers send one or two. */
+const MAX_HINTS = 32;
 
 /** The code of errors of connections that we close ourselves, as nothing can come back. */
 const OWN_LOSS = 'OLLANA_OWN_ADDRESS_LOST';
@@ -124,6 +129,8 @@ export class Transport implements Disposable {
     let connected = false;
     let killed: Error | undefined;
     const { url, fresh } = dispatch;
+    // Asked now: http-proxy writes into these headers.
+    const { 'content-length': length } = dispatch.headers;
     let stopDial: Cancel = () => {};
     const destroy = (reason: Error) => {
       killed ??= reason;
@@ -140,7 +147,11 @@ export class Transport implements Disposable {
           request = made;
           const base = addressOf(url);
           // http-proxy folds double slashes and re-encodes; the path is the client's, to the byte.
-          if (!made.headersSent) made.path = base.path.replace(/\/$/, '') + dispatch.target;
+          if (!made.headersSent) {
+            made.path = base.path.replace(/\/$/, '') + dispatch.target;
+            if (typeof dispatch.body === 'function') frame(made, length);
+          }
+          watchHead(made, destroy, failed);
           if (killed) return void made.destroy(killed);
           const up = () => {
             stopDial();
@@ -159,6 +170,11 @@ export class Transport implements Disposable {
           // http-proxy waits for 'end'; a connection that dies in mid-answer only has 'close'.
           response.once('close', () => dispatch.client.removeListener('close', clientGone));
           response.on('error', () => {}); // Told to whoever reads the response; must not be fatal meanwhile.
+          const fault = answerFault(response);
+          if (fault !== undefined) {
+            response.destroy();
+            return failed(new Error(fault));
+          }
           restoreType(response, dispatch);
           resolve({ stage: 'answered', response });
         },
@@ -208,6 +224,30 @@ export class Transport implements Disposable {
     this.agent.destroy();
     this.fresh.destroy();
   }
+}
+
+/**
+ * Says how long a body is that streams. Node does so itself, but for methods that have seldom one, and http-proxy says 0
+ * of some: the server would take such a body for its next request.
+ */
+function frame(made: ClientRequest, length: OutgoingHttpHeaders[string]): void {
+  if (length !== undefined) return void made.setHeader('content-length', length);
+  made.removeHeader('content-length');
+  made.setHeader('transfer-encoding', 'chunked');
+}
+
+/** Ends what a server may send instead of an answer: another protocol, and early hints without end. */
+function watchHead(made: ClientRequest, destroy: (why: Error) => void, failed: (why: Error) => void): void {
+  let hints = 0;
+  made.on('information', () => {
+    hints += 1;
+    if (hints > MAX_HINTS) destroy(new Error(`it sends more than ${MAX_HINTS} answers that are none (1xx)`));
+  });
+  // Without a listener Node ends the connection, and tells nobody.
+  made.once('upgrade', (_response, socket: Socket) => {
+    socket.destroy();
+    failed(new Error('it speaks another protocol (101)'));
+  });
 }
 
 function targetOf(url: string): { protocol: string; host: string; hostname: string; port: string } {
