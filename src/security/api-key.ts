@@ -65,7 +65,13 @@ export function readKeys(text: string): readonly ApiKey[] {
 }
 
 function readKey(value: unknown): ApiKey {
-  const { name, hash, since, models, rate } = (value ?? {}) as Partial<Record<keyof ApiKey, unknown>>;
+  const { name, hash, since, models, rate, ...more } = (value ?? {}) as Partial<
+    Record<keyof ApiKey, unknown>
+  >;
+  // It may be a limit, misspelt by whoever edited the file.
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined)
+    throw new Error(`a key in it has ${JSON.stringify(unknown)}, which means nothing`);
   if (typeof name !== 'string' || name === '') throw new Error('a key in it has no name');
   if (typeof hash !== 'string' || !HASH.test(hash)) throw new Error(`key ${name} has no hash`);
   return {

@@ -67,7 +67,10 @@ function partsOf(text: string): KeyAndCertificate | undefined {
   const [cert] = CERTIFICATE.exec(text) ?? [];
   if (key === undefined || cert === undefined) return undefined;
   try {
-    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)) ? { key, cert } : undefined;
+    const read = new X509Certificate(cert);
+    // Signed by itself: one altered bit would make another id of it, which nobody has allowed.
+    const isWhole = read.checkPrivateKey(createPrivateKey(key)) && read.verify(read.publicKey);
+    return isWhole ? { key, cert } : undefined;
   } catch {
     return undefined; // Cut off or altered; the caller says so.
   }

@@ -17,7 +17,10 @@ export function rustKeyAndCertificate(dataDir: string): KeyAndCertificate | unde
   try {
     const key = asPem('PRIVATE KEY', readSmall(dataDir, KEY_FILE));
     const cert = asPem('CERTIFICATE', readSmall(dataDir, CERTIFICATE_FILE));
-    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)) ? { key, cert } : undefined;
+    const read = new X509Certificate(cert);
+    return read.checkPrivateKey(createPrivateKey(key)) && read.verify(read.publicKey)
+      ? { key, cert }
+      : undefined;
   } catch {
     return undefined; // None there, or none that anybody could use: a new identity is made.
   }
@@ -38,10 +41,17 @@ export function rustDeviceId(dataDir: string): string | undefined {
   }
 }
 
-/** The ids in the list of an ollana in Rust; none where there is no such list. Pure. */
+/** All that the ollana in Rust ever wrote into its list, comments of its owner aside. */
+const RUST_LIST = /^\s*allowed\s*=\s*\[\s*((?:(?:"[0-9a-f]{64}"|'[0-9a-f]{64}')\s*(?:,\s*|(?=\])))*)\]\s*$/;
+
+/**
+ * The ids in the list of an ollana in Rust. Throws an Error for any other text: a list that was cut off or altered must
+ * not count as the empty one, with which everybody is let in. Pure.
+ */
 export function readRustList(toml: string): ReadonlySet<string> {
-  const [, list = ''] = /^\s*allowed\s*=\s*\[([^\]]*)\]/m.exec(toml) ?? [];
-  return new Set([...list.matchAll(/["']([0-9a-f]{64})["']/g)].map(([, id]) => id ?? ''));
+  const [, list] = RUST_LIST.exec(toml.replace(/#.*$/gm, '')) ?? [];
+  if (list === undefined) throw new Error('it is no list allowed = [...] of ids of 64 hex digits');
+  return new Set(list.match(/[0-9a-f]{64}/g) ?? []);
 }
 
 function readSmall(dataDir: string, name: string): string {
