@@ -70,9 +70,12 @@ export class OllanaError extends Error {
   }
 }
 
-/** The text of anything thrown, for a log line or an error body: one line, never a stack. */
+/**
+ * The text of anything thrown, for a log line or an error body: one line, never a stack, and nothing that steers a
+ * terminal, since it may quote what was read.
+ */
 export function reasonOf(error: unknown): string {
   const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
   const text = typeof message === 'string' && message !== '' ? message : String(code ?? error);
-  return text.replace(/\s+/g, ' ').slice(0, 500);
+  return text.replace(/[\s\p{C}]+/gu, ' ').slice(0, 500);
 }

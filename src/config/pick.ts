@@ -78,7 +78,7 @@ export function splitList(text: string): string[] {
 
 /** Any text, safe to print on one line and short enough to leave room for what is wrong with it. */
 export function quote(text: string): string {
-  const plain = text.replace(/\p{C}/gu, '?');
+  const plain = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
   return `"${plain.length > 80 ? `${plain.slice(0, 77)}...` : plain}"`;
 }
 
