@@ -35,6 +35,7 @@ describe('OLLAMA_HOST is read as Ollama reads it', () => {
     ['gpu1:-1', 'http://gpu1:11434'],
     ['gpu1:http', 'http://gpu1:11434'],
     ['https://gpu1:66000', 'https://gpu1'],
+    ['[fe80::1%eth0]:11434', 'http://[fe80::1%eth0]:11434'],
   ])('%j means %s', (text, url) => {
     expect(parseOllamaHost(text)).toBe(url);
   });

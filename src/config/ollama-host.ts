@@ -39,5 +39,7 @@ function splitHostPort(hostPort: string): { host: string; port: string } {
 function authorityHost(host: string): string {
   if (host === '' || host === '0.0.0.0') return '127.0.0.1';
   if (isIP(host) !== 6) return host;
+  // `URL` knows no zones, and no address with one is all addresses.
+  if (host.includes('%')) return `[${host}]`;
   return new URL(`http://[${host}]`).hostname === '[::]' ? '[::1]' : `[${host}]`;
 }

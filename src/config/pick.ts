@@ -63,7 +63,7 @@ export function readValue<T>(option: Pick<Option<T>, 'flag' | 'parse'>, { text, 
     if (!(error instanceof RangeError)) throw error;
     throw new OllanaError(
       'OLLANA_BAD_OPTION',
-      `bad ${option.flag} ${quote(text)} from ${source}: ${error.message}`,
+      `bad ${option.flag} ${quote(text)} from ${source}: ${plain(error.message)}`,
     );
   }
 }
@@ -78,8 +78,13 @@ export function splitList(text: string): string[] {
 
 /** Any text, safe to print on one line and short enough to leave room for what is wrong with it. */
 export function quote(text: string): string {
-  const plain = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
-  return `"${plain.length > 80 ? `${plain.slice(0, 77)}...` : plain}"`;
+  const safe = plain(text);
+  return `"${safe.length > 80 ? `${safe.slice(0, 77)}...` : safe}"`;
+}
+
+/** Nothing that steers a terminal, or begins another line there. */
+function plain(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 function allSaid(option: Option, { flags, env, file }: Sources): Said[] {
