@@ -44,6 +44,7 @@ export interface Surface {
 /** Runs all cases of a surface and tells how long that took. Rejects at the first that fails, naming seed and case. */
 export async function fuzz({ name, cases, atOnce = 1, run, afterLot, lot = 500 }: Surface): Promise<void> {
   const startedAt = performance.now();
+  const cpu = process.cpuUsage();
   const one = async (index: number) => {
     try {
       await run(new Dice(SEED * 1_000_003 + index), index);
@@ -66,7 +67,11 @@ export async function fuzz({ name, cases, atOnce = 1, run, afterLot, lot = 500 }
     }
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(`fuzz ${name}: ${cases} cases in ${seconds} s, seed ${SEED}\n`);
+  const { user, system } = process.cpuUsage(cpu);
+  const busy = ((user + system) / 1e6).toFixed(1);
+  process.stdout.write(
+    `fuzz ${name}: ${cases} cases in ${seconds} s (${busy} s of processors), seed ${SEED}\n`,
+  );
 }
 
 /** How often it is looked at, ms. */

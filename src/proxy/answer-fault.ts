@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 /** The first status that ends an exchange (RFC 9110 section 15); Node reads any three digits, and writes them from 100. */
 const LOWEST = 200;
 /** What no reason phrase has (RFC 9112 section 4); Node reads it, and throws when it is to write it. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const UNFIT = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Why the head of an answer is none that could be passed on; undefined for all others. Pure. */
