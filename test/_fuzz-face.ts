@@ -113,12 +113,14 @@ export async function attack(
         throw new Error(`smuggled: ${JSON.stringify(one)} by ${shapes.get(one.token)}`);
     }
     for (const [token, times] of seen)
-      if (times > 1 && /^t\d+$/.test(token)) throw new Error(`${token} reached the server ${times} times`);
+      if (times > 1 && /^t\d+$/.test(token))
+        throw new Error(`${token} reached the server ${times} times, by ${shapes.get(token)}`);
     upstream.arrived.length = 0;
   };
   const shapes = new Map<string, string>();
   const run = async (dice: Dice, index: number) => {
     const one = cases.draw(dice, index);
+    for (const token of one.meant) shapes.set(token, `case ${index}, ${one.shape}: ${shown(one.bytes)}`);
     shapes.set(`${EVIL}-${index}`, `case ${index}, ${one.shape}: ${shown(one.bytes)}`);
     const isDone = (text: string) => one.ending === 'all' && tokensIn(text).length === one.meant.length;
     const describe = (said?: Said) =>

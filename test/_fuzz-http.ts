@@ -195,7 +195,7 @@ export class HttpCases {
   #targets(dice: Dice): HttpCase {
     const token = this.token();
     const line = dice.one(requestLines(this.#host));
-    const head = this.#head('', token).slice(1).replace(' HTTP/1.1\r\n', '');
+    const head = this.#head('', token).replace(' HTTP/1.1\r\n', '');
     return {
       shape: `line ${JSON.stringify(line.slice(0, 60))}`,
       bytes: `${line}\r\n${head}Connection: close\r\n${sized(this.#evil(dice))}`,
@@ -249,7 +249,7 @@ export class HttpCases {
 
   /** An ordinary request with some bytes changed; its token may be changed, too, or come twice. */
   #bytesOff(dice: Dice): HttpCase {
-    const token = this.token();
+    const token = `changed-${this.token()}`;
     const bytes = mutated(
       Buffer.from(this.ordinary(dice, token), 'latin1'),
       dice,
