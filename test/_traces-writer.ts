@@ -4,7 +4,7 @@ import { createLog } from '../src/observe/log.ts';
 import { Traces } from '../src/observe/traces.ts';
 import { aTrace } from './_traces.ts';
 
-const log = createLog({ level: 'warn', pretty: true });
+const log = createLog({ levels: { level: 'warn', areas: {} }, pretty: true });
 const traces = new Traces({ path: process.argv[2] ?? '', clock: systemClock, log });
 setInterval(() => {}, 1000);
 // From source the thread takes seconds to begin.

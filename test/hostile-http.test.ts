@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { REPLAY_LIMIT_BYTES } from '../src/proxy/body.ts';
+import { REPLAY_LIMIT_BYTES } from '../src/proxy/body-limits.ts';
 import { listenOn, startBefore, startUpstream } from './_cluster.ts';
 import { within } from './_deadline.ts';
 import { startRawUpstream } from './_fuzz-upstream.ts';
