@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
@@ -25,7 +26,8 @@ async function startReader(clock = systemClock, release: Promise<unknown> = Prom
     try {
       const body = await bodies.read(request, bounds);
       reads += 1;
-      if (body.type === 'streaming') body.open().resume();
+      if (body.type === 'streaming')
+        await Promise.race([once(body.open().resume(), 'end'), once(request, 'close')]);
       await release;
       body.release();
       response.end(body.type);

@@ -10,6 +10,7 @@ const FOR_TESTS = new Set([
   'OLLANA_REAL_OLLAMA',
   'OLLANA_REAL_MODEL',
   'OLLANA_RUST_BINARY',
+  'OLLANA_RELEASE_NODE',
 ]);
 
 /** LAN and end-to-end tests assert on seconds: they run one file at a time, after the others. */
@@ -19,8 +20,11 @@ const RUNS = [
   { title: 'end to end with the real Ollama and a browser', only: 'test/e2e/', parallel: false },
 ];
 
-/** Two minutes of a fleet in trouble: once is enough, and `--loopback` is for a second Node on the same machine. */
-const ONCE = 'test/chaos.test.ts';
+/**
+ * Two minutes of a fleet in trouble, and of requests by the ten thousand: once is enough, and `--loopback` is for a
+ * second Node on the same machine.
+ */
+const ONCE = ['test/chaos.test.ts', 'test/fuzz-*.test.ts'];
 
 /** The caller's environment for a test run: no settings of an ollana in use here, discovery on loopback only. */
 function testEnvironment() {
@@ -63,7 +67,7 @@ export async function runChecks(root, args) {
     const file = join(folder, `${index}.json`);
     const order = {
       ...plan,
-      ...(loopback && { exclude: [...plan.exclude, ONCE] }),
+      ...(loopback && { exclude: [...plan.exclude, ...ONCE] }),
       filters: plan.only === undefined ? filters : filters.filter((f) => f.startsWith(plan.only)),
     };
     if (filters.length > 0 && order.filters.length === 0) {
