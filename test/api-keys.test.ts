@@ -78,7 +78,7 @@ describe('a request that shows hundreds', () => {
   it('is refused without looking for them, and none reaches a server', async () => {
     const key = await add('editor');
     await using cluster = await start();
-    const many = [...Array.from({ length: 500 }, newKey), key];
+    const many = [...Array.from({ length: 200 }, newKey), key];
     const headers = { 'x-api-key': many } as unknown as Record<string, string>;
     const answer = await ask(cluster, '/api/chat', chat('simulated', 'x'), { headers });
     expect(answer).toMatchObject({ status: 400 });

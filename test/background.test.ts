@@ -214,7 +214,7 @@ describe('told to end while a request is in flight', () => {
       let text = '';
       child.stderr?.on('data', (chunk) => {
         text += chunk;
-        if (text.includes('terminal lost')) resolve();
+        if (text.includes('the configuration has been read again')) resolve();
       });
     });
     await until('the daemon runs', () => existsSync(join(here.dir, 'data/client.json')));

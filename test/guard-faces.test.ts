@@ -227,7 +227,7 @@ describe('other machines, at a server-mode ollana', () => {
     { method: 'POST', path: '/api/%70ull', status: 404, text: '404 page not found' },
     { method: 'POST', path: '/x/../api/pull', status: 404, text: '404 page not found' },
     { method: 'POST', path: 'http://127.0.0.1:11434/api/pull', status: 404, text: '404 page not found' },
-    { method: 'GET', path: '/metrics', status: 404, text: '404 page not found' },
+    { method: 'GET', path: '/debug/pprof', status: 404, text: '404 page not found' },
     { method: 'POST', path: '/v1/models/../../api/pull', status: 404, text: '404 page not found' },
   ])('get $status for $method $path, as Ollama says it and without asking it', async (row) => {
     const { cluster, peer } = await start();

@@ -160,7 +160,7 @@ describe('what changes something', () => {
       said += chunk;
     });
     await within(5000, 'the end of the connection', once(socket, 'close'));
-    expect(said).toMatch(/^HTTP\/1\.1 408 .*"the body did not come"/s);
+    expect(said).toMatch(/^HTTP\/1\.1 408 .*"the body did not come within 10 s/s);
   });
 
   it('is not for other ollanas nor for a foreign Host', async () => {

@@ -102,6 +102,8 @@ export class Traces implements AsyncDisposable {
     this.#ended = true;
     const worker = this.#worker;
     if (!worker) return;
+    // Nothing else may keep the process any more, and it is to end after the last row.
+    worker.ref();
     const over = new AbortController();
     worker.once('exit', () => over.abort());
     worker.postMessage({ type: 'close' } satisfies ToThread);
