@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readPage } from '../src/observe/trace-query.ts';
+import { RETENTION, TraceStore } from '../src/observe/trace-store.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { call } from './_api.ts';
 import { cli } from './_cli.ts';
@@ -21,6 +23,7 @@ async function asked() {
   const cluster = {
     url: daemon.url,
     dataDir: daemon.dataDir,
+    stop: () => daemon.stop('SIGTERM'),
     [Symbol.asyncDispose]: async () => {
       await daemon[Symbol.asyncDispose]();
       for (const ollama of ollamas) await ollama[Symbol.asyncDispose]();
@@ -170,6 +173,19 @@ describe('what the seeds document', { timeout: 60_000 }, () => {
     expect(await call(cluster.url, '/dashboard/api/traces', { method: 'POST', body: {} })).toMatchObject({
       status: 405,
     });
+  });
+
+  it('keeps the request that ended just before ollana was told to end, which ends with 0', async () => {
+    const { cluster } = await asked();
+    await using _end = cluster;
+    await call(cluster.url, '/api/chat', { method: 'POST', body: { ...CHAT, model: 'last:1b' } });
+    expect(await cluster.stop()).toBe(0);
+    const store = new TraceStore(
+      { path: join(cluster.dataDir, 'traces-client.db'), isOther: () => false },
+      RETENTION,
+    );
+    expect(readPage(store.db, { limit: 9 }).rows.map(({ model }) => model)).toContain('last:1b');
+    store.close();
   });
 
   it('is shown by ollana logs, why and usage', async () => {

@@ -44,8 +44,6 @@ export async function runTraces(config: BenchConfig, tell: (text: string) => voi
   const log = { debug: say, info: say, warn: say, error: say, flush: () => {} };
   const traces = new built.Traces({ path: join(folder, 'traces.db'), clock, log });
   const requests = PER_ROUND * config.rounds;
-  // Its thread keeps no process alive, as a daemon's sockets do.
-  const alive = setInterval(() => {}, 1000);
   try {
     const loop = monitorEventLoopDelay({ resolution: 1 });
     const keepMs: number[] = [];
@@ -107,7 +105,6 @@ export async function runTraces(config: BenchConfig, tell: (text: string) => voi
         traces.lost === 0,
     };
   } finally {
-    clearInterval(alive);
     await traces[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   }

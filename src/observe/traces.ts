@@ -86,12 +86,14 @@ export class Traces implements AsyncDisposable {
           resolve(message);
         });
         this.#post({ type: 'ask', id, ask });
+        this.#worker?.ref();
       });
       if (!answer) throw busy('the disk does not answer');
       if (answer.error !== undefined) throw busy(answer.error);
       return answer.value as TraceAnswers[T['type']];
     } finally {
       this.#answers.delete(id);
+      if (this.#answers.size === 0 && !this.#ended) this.#worker?.unref();
     }
   }
 
@@ -102,7 +104,7 @@ export class Traces implements AsyncDisposable {
     this.#ended = true;
     const worker = this.#worker;
     if (!worker) return;
-    // Nothing else may keep the process any more, and it is to end after the last row.
+    // Nothing else may be left that keeps the process until the last rows are written.
     worker.ref();
     const over = new AbortController();
     worker.once('exit', () => over.abort());
