@@ -38,6 +38,8 @@ export interface TracePage {
 
 /** Rows looked at for one page: some 30 ms. The rest is for the next page, which may be empty and have a next one, too. */
 const MAX_LOOKED = 10_000;
+/** ... of which words are looked for in this many: each row's texts have to be read. */
+const MAX_SEARCHED = 3000;
 /** Rows are written when requests end: none is older by more than this than those written before it, s. */
 const LONGEST_S = 24 * 3600;
 /** What `search` looks into. */
@@ -64,8 +66,9 @@ export function readPage(db: Sqlite, query: TraceQuery): TracePage {
     ['id < ?', query.before ?? newest + 1] as const,
     ['id > ?', query.after ?? 0] as const,
   ];
+  const most = query.search === undefined ? MAX_LOOKED : MAX_SEARCHED;
   const lowest = db.get(
-    `SELECT min(id) AS low, count(*) AS n FROM (SELECT id FROM ${from} WHERE ${all(range)} ORDER BY id DESC LIMIT ${MAX_LOOKED})`,
+    `SELECT min(id) AS low, count(*) AS n FROM (SELECT id FROM ${from} WHERE ${all(range)} ORDER BY id DESC LIMIT ${most})`,
     values(range),
   );
   if (!lowest || lowest.low === null) return { rows: [], next: null, newest };
@@ -77,7 +80,7 @@ export function readPage(db: Sqlite, query: TraceQuery): TracePage {
     query.limit,
   ]) as TraceRow[];
   if (rows.length >= query.limit) return { rows, next: Number(rows.at(-1)?.id), newest };
-  const isWhole = Number(lowest.n) < MAX_LOOKED || isTooOld(db, low, query.since);
+  const isWhole = Number(lowest.n) < most || isTooOld(db, low, query.since);
   return { rows, next: isWhole ? null : low, newest };
 }
 
