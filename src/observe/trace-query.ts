@@ -73,7 +73,9 @@ export function readPage(db: Sqlite, query: TraceQuery): TracePage {
   );
   if (!lowest || lowest.low === null) return { rows: [], next: null, newest };
   const low = Number(lowest.low);
-  const where = [...range, ['id >= ?', low] as const, ...conditions(query, key?.[0])];
+  // One lower bound: of two, SQLite would go on to the one that it happens to take.
+  const bounded = [...range.slice(0, -1), ['id >= ?', low] as const];
+  const where = [...bounded, ...conditions(query, key?.[0])];
   const columns = query.brief ? BRIEF : '*';
   const rows = db.all(`SELECT ${columns} FROM ${from} WHERE ${all(where)} ORDER BY id DESC LIMIT ?`, [
     ...values(where),
