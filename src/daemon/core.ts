@@ -164,6 +164,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     pairing: () => (trust.closed ? 'required' : 'open'),
     usesBroadcast: config.udp,
     protectsContext: options.liberties?.protectContext === true,
+    usage: observation.usage,
   });
   const showsHealth = healthPaths(config.mode, health);
   const api = new Api({

@@ -15,6 +15,7 @@ import { traceOf } from '../observe/trace-of.ts';
 import { Traces } from '../observe/traces.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { metricsPath } from './metrics-path.ts';
+import { PastUsage } from './past-usage.ts';
 
 export interface ObservationOptions {
   readonly clock: Clock;
@@ -37,6 +38,7 @@ export class Observation implements AsyncDisposable {
   readonly events: EventStream;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
   readonly #traces: Traces | undefined;
+  readonly #past: PastUsage | undefined;
   readonly #tally = new EndedTally();
 
   constructor(options: ObservationOptions) {
@@ -53,6 +55,7 @@ export class Observation implements AsyncDisposable {
     const path = join(config.dataDir, `traces-${config.mode}.db`);
     const traces = config.keepsNoTraces ? undefined : new Traces({ path, clock, log });
     this.#traces = traces;
+    this.#past = traces && new PastUsage(traces, clock);
     if (traces)
       this.events.listen((event) => {
         const trace = event.type === 'request-ended' ? traceOf(event, clock.wall()) : undefined;
@@ -66,11 +69,15 @@ export class Observation implements AsyncDisposable {
     return this.#tally.of;
   }
 
+  /** What is kept of the use of models; undefined while that is not known. Bound. */
+  readonly usage = () => this.#past?.usage();
+
   /** Answers the paths that show what was observed; returns false for all others. Bound. */
   readonly answers = (exchange: Exchange): boolean => this.#paths.some((answers) => answers(exchange));
 
   /** Writes what is still to be kept. Never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#past?.[Symbol.dispose]();
     await this.#traces?.[Symbol.asyncDispose]();
   }
 }

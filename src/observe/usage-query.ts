@@ -25,6 +25,8 @@ export interface Usage {
   readonly meanLatencyMs: number;
   /** Null where no server tells what it draws. */
   readonly energyWh: number | null;
+  /** When the last hour with any of it began, ms since 1970. */
+  readonly lastHourMs: number;
 }
 
 /** Names shown; who has more than these looks at the numbers of all in a spreadsheet of a year: hours and days fit. */
@@ -45,7 +47,8 @@ export function readUsage(db: Sqlite, { by, since, offsetMin }: UsageQuery): rea
   const order = column === 'hour' ? 'k' : 'requests DESC, k';
   const rows = db.all(
     `SELECT ${column} AS k, sum(requests) AS requests, sum(failed) AS failed, sum(prompt_tokens) AS p,
-       sum(completion_tokens) AS c, sum(gpu_ms) AS gpu, sum(latency_ms) AS latency, sum(energy_j) AS energy
+       sum(completion_tokens) AS c, sum(gpu_ms) AS gpu, sum(latency_ms) AS latency, sum(energy_j) AS energy,
+       max(hour) AS last
      FROM usage_hours WHERE hour >= ? GROUP BY k ORDER BY ${order} LIMIT ${MAX_KEYS}`,
     Math.floor(since / 3_600_000),
   );
@@ -57,7 +60,8 @@ export function readUsage(db: Sqlite, { by, since, offsetMin }: UsageQuery): rea
     if (!sum) groups.set(key, numbers);
     else
       for (const [name, value] of Object.entries(numbers))
-        if (value !== null) sum[name] = Number(sum[name] ?? 0) + value;
+        if (name === 'last') sum.last = Math.max(Number(sum.last), Number(value));
+        else if (value !== null) sum[name] = Number(sum[name] ?? 0) + value;
   }
   return [...groups].map(([key, sum]) => usageOf(key, sum));
 }
@@ -73,6 +77,7 @@ function usageOf(key: string, sum: Readonly<Record<string, number | null>>): Usa
     gpuSeconds: Math.round(of('gpu')) / 1000,
     meanLatencyMs: Math.round(of('latency') / Math.max(1, of('requests'))),
     energyWh: sum.energy === null || sum.energy === undefined ? null : Math.round(sum.energy / 3.6) / 1000,
+    lastHourMs: of('last') * 3_600_000,
   };
 }
 
