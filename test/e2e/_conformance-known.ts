@@ -2,7 +2,7 @@ import type { Difference } from './_conformance-compare.ts';
 
 /** A difference between Ollama and ollana before it that is meant, or that nobody can meet. */
 export interface Known {
-  /** As it is printed, and stands in the README. */
+  /** As it is printed, and stands in docs/requests.md. */
   readonly title: string;
   readonly reason: string;
   /** Which cases show it, by name; undefined: any. */
