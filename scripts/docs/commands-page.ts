@@ -58,7 +58,8 @@ function options(rows: readonly Option[]): string[] {
 function optionRow({ flag, short, kind, hint, env, fallback, fallbackHelp, help }: Option): string {
   const onByDefault = kind === 'switch' && fallback === 'true';
   const name = onByDefault ? `--no-${flag}` : `--${flag}${hint === undefined ? '' : ` ${hint}`}`;
-  const shown = fallbackHelp ?? (kind === 'switch' ? (fallback === undefined ? '' : 'off') : (fallback ?? ''));
+  const shown =
+    fallbackHelp ?? (kind === 'switch' ? (fallback === undefined ? '' : 'off') : (fallback ?? ''));
   return row(
     `${short === undefined ? '' : `\`-${short}\`, `}\`${name}\``,
     `\`${onByDefault ? `${env}=0` : env}\``,
