@@ -240,3 +240,27 @@ describe('the table of bytes', () => {
     });
   });
 });
+
+/** What a page says of a number in the source: file, constant, page, and its words with `#` for the number. */
+const NUMBERS = [
+  ['src/server/feed.ts', 'MAX_WATCHERS', 'docs/protocol.md', '503 where # watch already'],
+  ['src/server/feed.ts', 'MAX_WATCHERS', 'docs/operations.md', '# follow it by a stream'],
+  ['src/server/feed.ts', 'MAX_PER_PEER', 'docs/protocol.md', 'or # of one address'],
+  ['src/server/ticket-wire.ts', 'MAX_TICKET_BYTES', 'docs/protocol.md', '(# bytes at most)'],
+  ['src/server/ticket-door.ts', 'MAX_PER_SECOND', 'docs/protocol.md', 'over # a second of one address'],
+  ['src/server/queues.ts', 'MAX_PER_DEVICE', 'docs/protocol.md', '# waiting of a device'],
+  ['src/server/queues.ts', 'MAX_PER_DEVICE', 'docs/operations.md', '# of a device'],
+  ['src/server/queues.ts', 'MAX_IN_ALL', 'docs/operations.md', '1024 of an address, # in all'],
+  ['src/daemon/peer-connections.ts', 'MAX_PER_PEER', 'docs/operations.md', '| # of one address'],
+  ['src/daemon/peer-connections.ts', 'MAX_IN_ALL', 'docs/operations.md', '512 of one address, # in all'],
+  ['src/discovery/wire.ts', 'QUERY_BYTES', 'docs/protocol.md', 'padded with zeros to # bytes'],
+  ['src/discovery/mdns-advertiser.ts', 'NAME_BYTES', 'docs/protocol.md', 'the name cut to # bytes'],
+] as const;
+
+describe('numbers in the documentation', () => {
+  it.each(NUMBERS)('%s: %s, in %s', (file, name, page, words) => {
+    const [, value] = new RegExp(`const ${name} = (\\d+);`).exec(read(file)) ?? [];
+    expect(value).toBeDefined();
+    expect(read(page).replace(/\s+/g, ' ')).toContain(words.replace('#', String(value)));
+  });
+});
