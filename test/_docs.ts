@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Top of the repository. */
-export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Folders with nothing of ours in them. */
 const FOREIGN = new Set(['node_modules', 'dist', 'release', 'shared', '.git', '.cache']);
@@ -30,9 +30,12 @@ export function filesUnder(folder: string, name: RegExp): readonly string[] {
   });
 }
 
+/** The text of a file, from the top of the repository. */
+export const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
 /** Reads a page. Throws when there is none. */
 export function readPage(path: string): Page {
-  const text = readFileSync(join(ROOT, path), 'utf8');
+  const text = read(path);
   const fences: { language: string; text: string }[] = [];
   const rest = text.replace(/^```(\w*)\n([\s\S]*?)^```$/gm, (_, language: string, inside: string) => {
     fences.push({ language, text: inside });
@@ -45,6 +48,19 @@ export function readPage(path: string): Page {
   });
   return { path, text, spans, fences, prose };
 }
+
+/** Every page of the repository. */
+export const pages: readonly Page[] = filesUnder('.', /\.md$/).map(readPage);
+
+/** What is code on a page, in running text and in fences. */
+export const codeOf = ({ spans, fences }: Page): readonly string[] => [
+  ...spans,
+  ...fences.map(({ text }) => text),
+];
+
+/** `page: what`, of everything on the pages that is wrong, once. */
+export const wrong = (find: (page: Page) => readonly string[]): readonly string[] =>
+  pages.flatMap((page) => [...new Set(find(page))].map((what) => `${page.path}: ${what}`));
 
 /** The anchors that GitHub gives the headings of a page. */
 export function anchorsOf({ text }: Page): ReadonlySet<string> {
