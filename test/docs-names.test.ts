@@ -69,7 +69,7 @@ describe('the table of bytes', () => {
   const page = readPage('docs/protocol.md');
 
   it('has no gap', () => {
-    const rows = [...page.text.matchAll(/^\| (\d+) \| (\d+|n) \| /gm)].map(([, at, size]) => [at, size]);
+    const rows = [...page.text.matchAll(/^\| (\d+) +\| (\d+|n) +\| /gm)].map(([, at, size]) => [at, size]);
     expect(rows.length).toBe(8);
     let next = 0;
     for (const [at, size] of rows) {
