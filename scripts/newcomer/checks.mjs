@@ -21,10 +21,12 @@ const RUNS = [
 ];
 
 /**
- * Two minutes of a fleet in trouble, and of requests by the ten thousand: once is enough, and `--loopback` is for a
- * second Node on the same machine.
+ * Two minutes of a fleet in trouble, requests by the ten thousand, and what is slow and depends little on Node: once is
+ * enough, and `--loopback` is for a second Node on the same machine.
  */
-const ONCE = ['test/chaos.test.ts', 'test/fuzz-*.test.ts'];
+const ONCE = ['chaos', 'fuzz-*', 'health-*', 'cli-{health,models,config,run,reload}', 'loads', 'rust-*'].map(
+  (name) => `test/${name}.test.ts`,
+);
 
 /** The caller's environment for a test run: no settings of an ollana in use here, discovery on loopback only. */
 function testEnvironment() {
