@@ -25,6 +25,7 @@ const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = {
   device: 'device',
   config: 'action',
   port: 'action',
+  service: 'action',
   completion: 'shell',
   why: 'request id',
 };

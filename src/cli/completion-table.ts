@@ -8,6 +8,7 @@ import { DEVICE_ACTIONS } from './device-action.ts';
 import { COMMAND_TEXTS } from './help.ts';
 import { KEY_ACTIONS } from './key.ts';
 import { PORT_ACTIONS } from './port.ts';
+import { SERVICE_ACTIONS } from './service/service.ts';
 
 /** A flag as it is typed, and what may follow it. */
 export interface FlagChoice {
@@ -35,6 +36,7 @@ const WORDS: Partial<Readonly<Record<Command, readonly string[]>>> = {
   device: DEVICE_ACTIONS,
   config: CONFIG_ACTIONS,
   port: PORT_ACTIONS,
+  service: SERVICE_ACTIONS,
   completion: COMPLETED,
 };
 

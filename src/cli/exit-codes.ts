@@ -8,7 +8,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: string, meaning: string])[
   ['0', 'all went well; for a daemon: it was told to end, and did'],
   [
     '1',
-    'it failed while starting or running; discover: no usable server was found; health: a problem is critical',
+    'it failed while starting or running; discover: no usable server was found; health: a problem is critical; doctor: there is a problem',
   ],
   ['2', 'a bad option, value, command or server file'],
   ['3', 'the port is in use, or this ollana is running already'],

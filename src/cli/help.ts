@@ -189,6 +189,26 @@ export const COMMAND_TEXTS: Readonly<
       'sudo ollana port give                    # Ollama is back where it was',
     ],
   },
+  doctor: {
+    usage: 'ollana doctor [--bundle FILE] [options]',
+    about: 'look for what keeps ollana from working here, with the remedies',
+    examples: [
+      'ollana doctor                            # exit code 1 if there is a problem',
+      'sudo ollana doctor                       # the firewall, too',
+      'ollana doctor --json | jq .checks',
+      'ollana doctor --bundle report.json       # for a bug, without names and keys',
+    ],
+  },
+  service: {
+    usage: 'ollana service install|uninstall|status|logs [options]',
+    about: 'have ollana start with the machine or with your session',
+    examples: [
+      'ollana service install --user            # client mode, when you log in',
+      'sudo ollana service install --serve      # server mode, when it starts',
+      'ollana service install --user --dry-run  # only show what would be done',
+      'ollana service logs --user',
+    ],
+  },
   completion: {
     usage: 'ollana completion bash|zsh|fish|powershell',
     about: 'print a script that completes ollana in a shell',

@@ -55,6 +55,12 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
   const told = { ...here, flags };
   if (command === 'config')
     return (await import('./config.ts')).configAction(told, words, pick(OPTIONS.json, told));
+  if (command === 'doctor') {
+    const bundle = pickGiven(OPTIONS.bundle, told);
+    const order = { json: pick(OPTIONS.json, told), bundle: bundle && resolve(here.cwd, bundle) };
+    return (await import('./doctor/doctor.ts')).doctor(told, order);
+  }
+  if (command === 'service') return (await import('./service/service.ts')).serviceAction(words, told);
   // Mistakes of a file are for `config check`, and for those that would start with them.
   return withFile(
     { command, args, flags, read },

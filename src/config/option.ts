@@ -22,6 +22,8 @@ export type Command =
   | 'env'
   | 'run'
   | 'port'
+  | 'doctor'
+  | 'service'
   | 'completion';
 
 /** One option: everything that flags, variables, `--help` and validation need to know about it. */
@@ -73,6 +75,7 @@ export const LOOKING = [
   'reload',
   'env',
   'run',
+  'doctor',
 ] as const;
 /** Those that listen to the network. */
 export const LISTENING = [...RUNNING, 'discover'] as const;

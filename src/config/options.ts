@@ -7,6 +7,7 @@ import { LOOKING_BACK_OPTIONS } from './options/looking-back.ts';
 import { PROCESS_OPTIONS } from './options/process.ts';
 import { REGISTERING_OPTIONS } from './options/registering.ts';
 import { SERVER_OPTIONS } from './options/servers.ts';
+import { SERVICE_OPTIONS } from './options/service.ts';
 
 /** Every option there is, in the order in which `--help` lists them. */
 export const OPTIONS = Object.freeze({
@@ -18,6 +19,7 @@ export const OPTIONS = Object.freeze({
   ...PROCESS_OPTIONS,
   ...ASKING_OPTIONS,
   ...LOOKING_BACK_OPTIONS,
+  ...SERVICE_OPTIONS,
 });
 
 /** The options of one command, in help order. */

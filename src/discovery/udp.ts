@@ -14,6 +14,10 @@ export interface UdpOptions {
   readonly port: number;
   /** IPv6 multicast groups to listen to, and the zone where. */
   readonly listenTo?: { readonly groups: readonly string[]; readonly zone: string } | undefined;
+  /** An IPv4 multicast group to listen to, and the addresses of the interfaces where. */
+  readonly joins?: { readonly group: string; readonly at: readonly string[] } | undefined;
+  /** The address of the interface by which IPv4 multicast leaves; it comes back to us, too. */
+  readonly speaksFrom?: string | undefined;
   /** Must not throw. */
   readonly onDatagram: (bytes: Buffer, from: Remote) => void;
   /** Errors after the socket was bound, such as an ICMP answer to an earlier datagram. Must not throw. */
@@ -53,7 +57,15 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /** Binds. Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES). */
-  static open({ address, port, listenTo, onDatagram, onError }: UdpOptions): Promise<UdpSocket> {
+  static open({
+    address,
+    port,
+    listenTo,
+    joins,
+    speaksFrom,
+    onDatagram,
+    onError,
+  }: UdpOptions): Promise<UdpSocket> {
     const family = address.includes(':') ? 6 : 4;
     const socket = createSocket({
       type: family === 6 ? 'udp6' : 'udp4',
@@ -73,6 +85,8 @@ export class UdpSocket implements AsyncDisposable {
         try {
           if (family === 4) socket.setBroadcast(true);
           else speakIn(socket, zoneOf(address));
+          if (speaksFrom !== undefined) socket.setMulticastInterface(speaksFrom);
+          for (const local of joins?.at ?? []) socket.addMembership(joins?.group ?? '', local);
           for (const group of listenTo?.groups ?? []) socket.addMembership(group, `::%${listenTo?.zone}`);
         } catch (error) {
           return refuse(error);

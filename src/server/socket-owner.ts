@@ -2,8 +2,11 @@ import { readlinkSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-/** The state column of /proc/net/tcp for a listening socket. */
-const LISTEN = '0A';
+/** The tables of a protocol, and their state column for a socket that waits for others: listening, or not connected. */
+const TABLES = Object.freeze({
+  tcp: { paths: ['/proc/net/tcp', '/proc/net/tcp6'], state: '0A' },
+  udp: { paths: ['/proc/net/udp', '/proc/net/udp6'], state: '07' },
+});
 
 /** A process that listens on a port. */
 export interface SocketOwner {
@@ -13,13 +16,18 @@ export interface SocketOwner {
 }
 
 /**
- * The processes that listen on a TCP port of this machine, whatever the address; none where the system does not
+ * The processes that listen on a TCP or UDP port of this machine, whatever the address; none where the system does not
  * tell: another system than Linux, or another user's process. Never throws; ends early when `signal` aborts. One
  * process is looked through at a time, so that the event loop runs between them: there may be thousands.
  */
-export async function* socketOwners(port: number, signal?: AbortSignal): AsyncGenerator<SocketOwner> {
-  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(readText));
-  const inodes = new Set(tables.flatMap((table) => listeningInodes(table, port)));
+export async function* socketOwners(
+  port: number,
+  signal?: AbortSignal,
+  protocol: 'tcp' | 'udp' = 'tcp',
+): AsyncGenerator<SocketOwner> {
+  const { paths, state } = TABLES[protocol];
+  const tables = await Promise.all(paths.map(readText));
+  const inodes = new Set(tables.flatMap((table) => listeningInodes(table, port, state)));
   if (inodes.size === 0) return;
   for (const pid of (await namesIn('/proc')).filter((entry) => /^\d+$/.test(entry))) {
     if (signal?.aborted) return;
@@ -30,12 +38,12 @@ export async function* socketOwners(port: number, signal?: AbortSignal): AsyncGe
   }
 }
 
-/** The inodes of the sockets that listen on `port`, from the text of a /proc/net/tcp table. Pure. */
-export function listeningInodes(table: string, port: number): string[] {
+/** The inodes of the sockets that listen on `port`, from the text of a /proc/net/tcp or udp table. Pure. */
+export function listeningInodes(table: string, port: number, wanted: string = TABLES.tcp.state): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return table.split('\n').flatMap((line) => {
     const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
-    return local?.endsWith(suffix) && state === LISTEN && inode !== undefined ? [inode] : [];
+    return local?.endsWith(suffix) && state === wanted && inode !== undefined ? [inode] : [];
   });
 }
 

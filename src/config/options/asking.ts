@@ -1,6 +1,6 @@
 import { MODEL_COMMANDS, option } from '../option.ts';
 import { parseRate } from '../rate.ts';
-import { parseChoice, parseCount, parseSwitch } from '../values.ts';
+import { parseChoice, parseCount, parsePath, parseSwitch } from '../values.ts';
 
 /** Shells that `ollana env` writes for. */
 export const SHELLS = ['bash', 'zsh', 'fish', 'powershell', 'cmd'] as const;
@@ -39,7 +39,17 @@ export const ASKING_OPTIONS = Object.freeze({
       'logs',
       'why',
       'usage',
+      'doctor',
     ],
+  }),
+  bundle: option({
+    flag: 'bundle',
+    env: 'OLLANA_BUNDLE',
+    kind: 'value',
+    hint: 'FILE',
+    parse: parsePath,
+    help: 'also write a report for a bug to a new file: no prompts, no keys, names taken out',
+    commands: ['doctor'],
   }),
   wide: option({
     flag: 'wide',

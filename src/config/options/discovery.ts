@@ -12,7 +12,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: (text) => parsePort(text),
     fallback: '11436',
     help: 'UDP port of discovery; the same on all machines',
-    commands: LISTENING,
+    commands: [...LISTENING, 'doctor'],
   }),
   interfaces: option({
     flag: 'interface',
@@ -22,7 +22,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: parseInterface,
     fallbackHelp: 'all',
     help: 'network interface that discovery may use; lo alone stays on this machine',
-    commands: LISTENING,
+    commands: [...LISTENING, 'doctor'],
   }),
   udp: option({
     flag: 'udp',
@@ -31,7 +31,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'true',
     help: 'no discovery by UDP broadcast',
-    commands: LISTENING,
+    commands: [...LISTENING, 'doctor'],
   }),
   mdns: option({
     flag: 'mdns',
@@ -40,7 +40,7 @@ export const DISCOVERY_OPTIONS = Object.freeze({
     parse: parseSwitch,
     fallback: 'true',
     help: 'no discovery by mDNS',
-    commands: LISTENING,
+    commands: [...LISTENING, 'doctor'],
   }),
   discover: option({
     flag: 'discover',

@@ -29,7 +29,7 @@ export const FACE_OPTIONS = Object.freeze({
     parse: (text) => parsePort(text, 0),
     fallback: '11435',
     help: 'TCP port to listen on; 0 takes any free one',
-    commands: RUNNING,
+    commands: [...RUNNING, 'doctor'],
   }),
   takePort: option({
     flag: 'take-port',

@@ -32,7 +32,7 @@ export const SERVER_OPTIONS = Object.freeze({
     fallback: 'http://127.0.0.1:11434',
     fallbackHelp: 'OLLAMA_HOST, else http://127.0.0.1:11434',
     help: "this machine's own Ollama",
-    commands: RUNNING,
+    commands: [...RUNNING, 'doctor'],
   }),
   localFallback: option({
     flag: 'local-fallback',
