@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts';
 import { parseLogLevels } from '../config/log-level.ts';
 import { ensurePrivateDir } from '../config/private-dir.ts';
 import type { ClientConfig, ServerConfig } from '../config.ts';
@@ -5,6 +6,7 @@ import { reportToParent, unwritableLog } from '../daemon/background.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import { claimPidFile } from '../daemon/pid-file.ts';
 import { type Reading, Reloader } from '../daemon/reload.ts';
+import { ServiceWord } from '../daemon/sd-notify.ts';
 import { runningDaemons, writeState } from '../daemon/state-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { type AdjustableLog, createLog, type Log } from '../observe/log.ts';
@@ -42,6 +44,10 @@ export async function runDaemon(
     const told = untilTold(daemon, log, reloader);
     await settleIn(config, daemon, log, undo);
     await reportToParent({ kind: 'ready', url: daemon.url }, env);
+    const word = new ServiceWord({ env, clock: systemClock });
+    undo.push(() => word[Symbol.dispose]());
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => word.stopping());
+    word.ready();
     return await told;
   } catch (error) {
     const code = error instanceof OllanaError ? error.code : 'OLLANA_START_FAILED';

@@ -25,13 +25,15 @@ const NOBODY: ReadonlySet<string> = new Set(['root', 'localhost', 'ollana', 'oll
 const PRIVATE_IPV4 =
   /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|22[4-9]\.|23\d\.|255\.|0\.0\.0\.0)/;
 
-/** The same value with every text in it redacted, names of members too, by `RULES`. Pure. */
+/** The same value with every text in it redacted by `RULES`, and ids and paths in the names of members. Pure. */
 export function redacted(value: unknown, who: Private): unknown {
   if (typeof value === 'string') return redactedText(value, who);
   if (Array.isArray(value)) return value.map((one) => redacted(one, who));
   if (typeof value !== 'object' || value === null) return value;
+  // A machine may be called as a member is.
+  const whoInKeys = { ...who, user: '', hostname: '', names: [] };
   return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [redactedText(key, who), redacted(one, who)]),
+    Object.entries(value).map(([key, one]) => [redactedText(key, whoInKeys), redacted(one, who)]),
   );
 }
 
@@ -61,6 +63,6 @@ const isIpv6 = (text: string): boolean => text.includes('::') || text.split(':')
 
 function withoutWord(text: string, name: string, instead: string): string {
   if (name.length < LEAST_NAME || NOBODY.has(name)) return text;
-  const escaped = name.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  const escaped = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   return text.replace(new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, 'giu'), instead);
 }

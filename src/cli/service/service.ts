@@ -108,8 +108,8 @@ function refuseUnfit(
   if (action !== 'install') return;
   if (program.some((path) => /[\\/]_npx[\\/]/.test(path)))
     throw failed('npx removes what it runs: type `npm install -g ollana` first');
-  // ProtectHome= of the unit hides them.
-  const hidden = program.find((path) => /^\/(home|root)\//.test(path));
+  // ProtectHome= and PrivateTmp= of the unit hide them.
+  const hidden = program.find((path) => /^\/(home|root|tmp|var\/tmp)\//.test(path));
   if (platform === 'linux' && !isUser && hidden !== undefined)
     throw failed(
       `a service of the machine does not see ${hidden}: install Node and ollana for all users, or give --user`,

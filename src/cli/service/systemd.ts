@@ -39,9 +39,8 @@ export function systemdPlan(
 function systemUnit(mode: ServiceSpec['mode'], program: readonly string[], unit: string): string {
   const start = execLine(mode, program);
   const text = unit
-    .split('\n')
-    .filter((line) => !line.startsWith('#') || !/^# (Runs|Options|again|OLLANA_|The status)/.test(line))
-    .join('\n')
+    // What stands before it is for those who copy it by hand.
+    .slice(Math.max(0, unit.indexOf('[Unit]')))
     .replace(/^ExecStart=.*$/m, () => start);
   const named =
     mode === 'serve'
