@@ -7,8 +7,8 @@ const choice = (flag: string, env: string, help: string) =>
 
 /** What `ollana service` is told. */
 export const SERVICE_OPTIONS = Object.freeze({
-  forUser: choice('user', 'OLLANA_SERVICE_USER', 'for you alone, without root; else for the machine'),
-  asServe: choice('serve', 'OLLANA_SERVICE_SERVE', 'server mode; what it is without --user'),
-  asClient: choice('client', 'OLLANA_SERVICE_CLIENT', 'client mode; what it is with --user'),
+  forUser: choice('user', 'OLLANA_USER', 'for you alone, without root; else for the machine'),
+  asServe: choice('serve', 'OLLANA_SERVE', 'server mode; what it is without --user'),
+  asClient: choice('client', 'OLLANA_CLIENT', 'client mode; what it is with --user'),
   dryRun: choice('dry-run', 'OLLANA_DRY_RUN', 'only print the files and commands'),
 });
