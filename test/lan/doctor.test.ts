@@ -60,7 +60,7 @@ async function nft(host: LabHost, rules: string): Promise<void> {
 describe('ollana doctor', { timeout: 60_000 }, () => {
   skipBecause(labAvailable() ?? filterUnavailable());
 
-  test('finds nothing wrong on a clean LAN, on either side, within 3 s', async () => {
+  test('finds nothing wrong on a clean LAN, on either side, within 5 s', async () => {
     await using lab = await createLab({ hosts: ['gpu1', 'laptop'] });
     const [gpu1, laptop] = [lab.host('gpu1'), lab.host('laptop')];
     await simulatedOn(gpu1, { models: [{ name: 'tiny' }] });
@@ -78,7 +78,7 @@ describe('ollana doctor', { timeout: 60_000 }, () => {
       expect(said.of('broadcast').seen).toContain(`eth0 ${host.ip}`);
       expect(said.of('multicast').seen).toContain(`eth0 ${host.ip}`);
       expect(said.of('port-http').seen).toContain(host === gpu1 ? 'server mode' : 'client mode');
-      expect(said.tookMs).toBeLessThan(3000);
+      expect(said.tookMs).toBeLessThan(5000);
     }
     const heard = await doctorOn(laptop, ['--data-dir', client.dataDir]);
     expect(heard.of('clock').status).toBe('ok');
