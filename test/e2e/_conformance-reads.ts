@@ -72,7 +72,6 @@ export const READS: readonly Case[] = cases(
     [404, 'a path that is none by POST', 'POST', '/no/such/path', { model: 'smol' }],
     [404, 'a path that is none by HEAD', 'HEAD', '/no/such/path'],
     [404, 'a path that is none by DELETE with a body', 'DELETE', '/no/such/path', { model: 'smol' }],
-    [404, 'a metrics path', 'GET', '/metrics'],
     [404, 'a v1 path that is none', 'GET', '/v1/nothing'],
     [404, 'counting tokens, which Ollama does not', 'POST', '/v1/messages/count_tokens', { model: 'smol' }],
     [404, 'the root of the interface', 'GET', '/api'],
