@@ -17,6 +17,7 @@ import { Api } from './api.ts';
 import { type Choosing, startChoosing } from './choosing.ts';
 import type { Core, CoreOptions } from './core-options.ts';
 import type { Daemon } from './daemon.ts';
+import { Dashboard } from './dashboard.ts';
 import { Gate } from './gate.ts';
 import { Guests } from './guests.ts';
 import { healthPaths, watchHealth } from './health.ts';
@@ -167,6 +168,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     usage: observation.usage,
   });
   const showsHealth = healthPaths(config.mode, health);
+  const { events } = observation;
+  const dashboard = new Dashboard({ config, clock, events, pool: () => router.pool(), desks, status, health });
   const api = new Api({
     config,
     clock,
@@ -209,15 +212,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       ? 'this ollana listens on this machine only: show the code on the server, and type `ollana device pair NAME` here'
       : undefined,
   });
-  const answerers = [
-    gate.refuses,
-    rights.refuses,
-    pairing.answers,
-    own,
-    api.answers,
-    showsHealth,
-    observation.answers,
-  ];
+  const toAll = [gate.refuses, rights.refuses, pairing.answers, own, api.answers];
+  const answerers = [...toAll, dashboard.answers, showsHealth, observation.answers];
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: () => config.origins },
@@ -230,6 +226,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     emit,
   });
   const release = async () => {
+    dashboard[Symbol.dispose]();
     health[Symbol.dispose]();
     addresses[Symbol.dispose]();
     trust[Symbol.dispose]();

@@ -37,7 +37,7 @@ export interface ReloadReport {
 }
 
 /** The members of a configuration that a running daemon takes over. Everything else is built into what runs. */
-const LIVE: ReadonlySet<string> = new Set([
+export const LIVE: ReadonlySet<string> = new Set([
   'holdMs',
   'allow',
   'allowRegistry',

@@ -1,0 +1,82 @@
+import type { Clock } from '../clock.ts';
+import type { CommonConfig } from '../config.ts';
+import { Live } from '../dashboard/live.ts';
+import { pagePaths } from '../dashboard/page-paths.ts';
+import { Recent } from '../dashboard/recent.ts';
+import type { DaemonView } from '../dashboard/view.ts';
+import type { Pool } from '../fleet/pool.ts';
+import type { EventStream } from '../observe/event-stream.ts';
+import type { Health } from '../observe/health/health.ts';
+import { pathOf } from '../ollama/routes.ts';
+import type { Exchange } from '../proxy/exchange.ts';
+import { answerJson } from '../proxy/front.ts';
+import { serverViews } from './dashboard-view.ts';
+import type { Desks } from './desks.ts';
+import { settingViews } from './settings-view.ts';
+import type { StatusReport } from './status.ts';
+
+export interface DashboardParts {
+  readonly config: CommonConfig & { readonly mode: 'client' | 'server' };
+  readonly clock: Clock;
+  readonly events: EventStream;
+  readonly pool: () => Pool;
+  readonly desks: Pick<Desks, 'of'>;
+  readonly status: () => StatusReport;
+  readonly health: Pick<Health, 'report'>;
+}
+
+/** The page at `/dashboard`, what it is told live, and its settings. */
+export class Dashboard implements Disposable {
+  readonly #live: Live;
+  readonly #config: DashboardParts['config'];
+  readonly #page: (exchange: Exchange) => boolean;
+
+  constructor(parts: DashboardParts) {
+    const { clock, events, health } = parts;
+    this.#config = parts.config;
+    const recent = new Recent(clock);
+    this.#live = new Live({
+      clock,
+      see: () => {
+        const status = parts.status();
+        const loadOf = (server: Pool[number]) => server.load ?? parts.desks.of(server).load();
+        return {
+          daemon: daemonView(status),
+          health: health.report(),
+          recent: recent.requests(),
+          pulse: recent.pulse(),
+          ...serverViews(status.servers, parts.pool(), loadOf),
+        };
+      },
+    });
+    this.#page = pagePaths(this.#live);
+    events.listen((event) => {
+      recent.note(event);
+      // Datagrams come all the time, and change nothing by themselves.
+      if (event.type !== 'datagram') this.#live.touch();
+    });
+  }
+
+  /** Answers the page's paths; returns false for all others. Bound. */
+  readonly answers = (exchange: Exchange): boolean => {
+    if (this.#page(exchange)) return true;
+    if (pathOf(exchange.target) !== '/dashboard/api/settings' || !exchange.fromHere) return false;
+    if (exchange.method === 'GET' || exchange.method === 'HEAD')
+      answerJson(exchange, 200, { settings: settingViews(this.#config) });
+    else {
+      exchange.extraHeaders.push('Allow', 'GET');
+      const how = 'settings are changed in the configuration file: `ollana config` names it';
+      answerJson(exchange, 405, { error: `/dashboard/api/settings takes GET; ${how}` });
+    }
+    return true;
+  };
+
+  [Symbol.dispose](): void {
+    this.#live[Symbol.dispose]();
+  }
+}
+
+function daemonView(status: StatusReport): DaemonView {
+  const { mode, name, version, url, startedAt, pairing, inFlight } = status;
+  return { mode, name, version, url, startedAt, pairing, inFlight };
+}
