@@ -1,10 +1,11 @@
-// Compiles src/ to dist/ with plain tsc. Runs by itself after `npm install` in a checkout (package.json, prepare).
+// Compiles src/ to dist/ with plain tsc, and bundles the dashboard's page to dist/dashboard/page/. Runs by itself after `npm install` in a checkout (package.json, prepare).
 // The old dist/ stays until the new one is whole, so that a running test or daemon never sees half a build.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './build-page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -16,6 +17,7 @@ try {
   const project = join(root, 'scripts/tsconfig.build.json');
   execFileSync(process.execPath, [tsc, '-p', project, '--outDir', draft], { stdio: 'inherit' });
   chmodSync(join(draft, 'cli.js'), 0o755);
+  await buildPage(join(draft, 'dashboard/page'));
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(draft, dist);
 } catch (error) {

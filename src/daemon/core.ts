@@ -153,13 +153,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       machine: options.machine?.(),
     });
   const models = () => modelReport(router.pool());
+  const seen = { clock, events: observation.events, pool: () => router.pool(), desks };
   const health = watchHealth({
+    ...seen,
     mode: config.mode,
-    clock,
-    events: observation.events,
-    pool: () => router.pool(),
     fleet,
-    desks,
     ollama: config.ollama,
     machine: options.machine,
     pairing: () => (trust.closed ? 'required' : 'open'),
@@ -168,8 +166,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     usage: observation.usage,
   });
   const showsHealth = healthPaths(config.mode, health);
-  const { events } = observation;
-  const dashboard = new Dashboard({ config, clock, events, pool: () => router.pool(), desks, status, health });
+  const dashboard = new Dashboard({ ...seen, config, status, health });
   const api = new Api({
     config,
     clock,

@@ -58,7 +58,10 @@ export class Live implements Disposable {
 
   /** Has `response` told of everything until it closes; `lastId` is what it was told last. 503 when there are too many. */
   add(response: ServerResponse, lastId: string | undefined): void {
-    if (this.#over || this.#watchers.size >= MAX_WATCHERS) return full(response);
+    if (this.#over || this.#watchers.size >= MAX_WATCHERS) {
+      full(response);
+      return;
+    }
     if (this.#options.clock.now() - this.#lookedAt >= COALESCE_MS) this.#look();
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',

@@ -1,0 +1,12 @@
+import 'uplot/dist/uPlot.min.css';
+import './css/base.css';
+import './css/layout.css';
+import './css/parts.css';
+import { render } from 'preact';
+import { App } from './app.tsx';
+import { Stream } from './stream.tsx';
+import { applyTheme, savedTheme } from './theme.tsx';
+
+applyTheme(savedTheme());
+const root = document.getElementById('app');
+if (root) render(<App stream={new Stream('/dashboard/events')} />, root);
