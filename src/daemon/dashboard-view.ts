@@ -1,6 +1,7 @@
 import type { LoadView, ServerView } from '../dashboard/view.ts';
 import type { ServerLoad } from '../fleet/load.ts';
 import type { Pool, PoolServer } from '../fleet/pool.ts';
+import { shownModel } from '../ollama/names.ts';
 import type { ServerStatus } from './status.ts';
 
 /** More servers than this are not drawn: the page would take longer than a change does. */
@@ -59,7 +60,7 @@ function loadView({ inFlight, latencyMs }: ServerStatus, load: ServerLoad | unde
     latencyMs,
     queued: load ? rows.reduce((sum, [, { queued }]) => sum + queued, 0) : null,
     busy: busy.slice(0, MOST_MODELS).map(([model, row]) => ({
-      model,
+      model: shownModel(model),
       active: row.active,
       queued: row.queued,
       slots: row.slots,

@@ -21,6 +21,8 @@ export function settingViews(
         unit: key.endsWith('Ms') ? 'ms' : null,
         source: isDefault(option, value) ? 'default' : 'set',
         variable: option.env,
+        flag:
+          option.kind === 'switch' && option.fallback === 'true' ? `--no-${option.flag}` : `--${option.flag}`,
         help: option.help,
         live: LIVE.has(key),
       },

@@ -91,6 +91,8 @@ export interface SettingView {
   readonly unit: 'ms' | null;
   readonly source: 'default' | 'set';
   readonly variable: string;
+  /** With dashes; of a switch that is on by default, the form that puts it off, which `help` is about. */
+  readonly flag: string;
   readonly help: string;
   /** It counts after `ollana reload`; otherwise after a new start. */
   readonly live: boolean;

@@ -11,19 +11,23 @@ export interface ChartProps {
   readonly write: (value: number) => string;
   /** One bar's width, ms. */
   readonly stepMs: number;
+  /** Its values are counts: nothing lies between two of them. */
+  readonly whole: boolean;
 }
 
 const HEIGHT = 190;
+/** Steps of an axis of counts. */
+const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
 
 /** Bars over time. */
-export function Chart({ label, times, values, write, stepMs }: ChartProps) {
+export function Chart({ label, times, values, write, stepMs, whole }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
     if (!element) return;
     const draw = () => {
       const plot = new uPlot(
-        optionsOf(element, write, stepMs),
+        optionsOf(element, { write, stepMs, whole }),
         [times.map((ms) => ms / 1000), [...values]],
         element,
       );
@@ -50,11 +54,14 @@ export function Chart({ label, times, values, write, stepMs }: ChartProps) {
       removeEventListener('ollana-theme', again);
       drawn();
     };
-  }, [times, values, write, stepMs]);
+  }, [times, values, write, stepMs, whole]);
   return <div class="chart" role="img" aria-label={label} ref={place} />;
 }
 
-function optionsOf(element: HTMLElement, write: (value: number) => string, stepMs: number): uPlot.Options {
+function optionsOf(
+  element: HTMLElement,
+  { write, stepMs, whole }: Pick<ChartProps, 'write' | 'stepMs' | 'whole'>,
+): uPlot.Options {
   // A canvas knows no variables, and takes no light-dark(): an element's own colours are resolved.
   const style = getComputedStyle(element);
   const axis = {
@@ -73,7 +80,10 @@ function optionsOf(element: HTMLElement, write: (value: number) => string, stepM
       x: { time: true, range: (_plot, low, high) => [low - stepMs / 1000, high + stepMs / 1000] },
       y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] },
     },
-    axes: [axis, { ...axis, size: 64, values: (_plot, splits) => splits.map(write) }],
+    axes: [
+      axis,
+      { ...axis, size: 64, values: (_plot, splits) => splits.map(write), ...(whole && { incrs: WHOLE }) },
+    ],
     series: [
       {},
       { fill: style.outlineColor, width: 0, ...(bars && { paths: bars }), points: { show: false } },

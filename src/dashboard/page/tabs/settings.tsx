@@ -15,14 +15,22 @@ const COLUMNS: readonly Column<SettingView>[] = [
   { title: 'Value', cell: (row) => <span class="value">{valueText(row)}</span> },
   {
     title: 'Source',
-    cell: ({ source }) => (source === 'default' ? 'default' : <Badge tone="good">set</Badge>),
+    cell: ({ source }) => <Badge tone={source === 'set' ? 'good' : 'plain'}>{source}</Badge>,
   },
-  { title: 'What it does', cell: ({ help }) => <span class="help">{help}</span> },
+  {
+    title: 'What it does',
+    cell: ({ flag, help }) => (
+      <span class="help">
+        {flag.startsWith('--no-') && <code>{flag}: </code>}
+        {help}
+      </span>
+    ),
+  },
   {
     title: 'To change it',
-    cell: ({ option, variable, live }) => (
+    cell: ({ option, flag, variable, live }) => (
       <span class="help">
-        <code>--{option}</code>, <code>{variable}</code> or <code>{option}</code> in the file; then{' '}
+        <code>{flag}</code>, <code>{variable}</code> or <code>{option}</code> in the file; then{' '}
         {live ? <code>ollana reload</code> : 'start ollana again'}
       </span>
     ),

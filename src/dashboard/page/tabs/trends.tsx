@@ -6,9 +6,9 @@ import { type Column, Empty, Failure, Table, Waiting } from '../parts.tsx';
 import type { UsageAnswer, UsageRow } from '../usage.tsx';
 
 const SPANS = [
-  { id: '24h', title: 'Last day, by hour', by: 'hour', stepMs: 3_600_000 },
-  { id: '7d', title: 'Last week, by hour', by: 'hour', stepMs: 3_600_000 },
-  { id: '30d', title: 'Last 30 days, by day', by: 'day', stepMs: 86_400_000 },
+  { id: '24h', title: 'Last day, by hour', by: 'hour', stepMs: 3_600_000, steps: 24 },
+  { id: '7d', title: 'Last week, by hour', by: 'hour', stepMs: 3_600_000, steps: 168 },
+  { id: '30d', title: 'Last 30 days, by day', by: 'day', stepMs: 86_400_000, steps: 30 },
 ] as const;
 
 const CHARTS = [
@@ -45,7 +45,7 @@ export function Trends() {
         </select>
       </label>
       <Failure error={error} />
-      {data ? <Charts rows={data.rows} stepMs={span.stepMs} /> : !error && <Waiting />}
+      {data ? <Charts rows={data.rows} stepMs={span.stepMs} steps={span.steps} /> : !error && <Waiting />}
     </>
   );
 }
@@ -59,12 +59,43 @@ const COLUMNS: readonly Column<UsageRow>[] = [
   })),
 ];
 
-function Charts({ rows, stepMs }: { readonly rows: readonly UsageRow[]; readonly stepMs: number }) {
-  const times = useMemo(
-    () => rows.map(({ key }) => Date.parse(key.length > 10 ? key : `${key}T00:00`)),
-    [rows],
-  );
-  const series = useMemo(() => CHARTS.map(({ value }) => rows.map(value)), [rows]);
+interface ChartsProps {
+  readonly rows: readonly UsageRow[];
+  readonly stepMs: number;
+  readonly steps: number;
+}
+
+const NOTHING = {
+  requests: 0,
+  failed: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  gpuSeconds: 0,
+  meanLatencyMs: 0,
+};
+
+/** The last steps, those without any request among them, each where it begins. */
+function fill(rows: readonly UsageRow[], stepMs: number, steps: number) {
+  const now = new Date();
+  if (stepMs < 86_400_000) now.setMinutes(0, 0, 0);
+  else now.setHours(0, 0, 0, 0);
+  const known = new Map(rows.map((row) => [beginOf(row), row]));
+  const times = Array.from({ length: steps }, (_, at) => {
+    const begin = new Date(now);
+    // A day may have 23 hours.
+    if (stepMs < 86_400_000) begin.setTime(now.getTime() - (steps - 1 - at) * stepMs);
+    else begin.setDate(now.getDate() - (steps - 1 - at));
+    return begin.getTime();
+  });
+  const filled = times.map((time): UsageRow => known.get(time) ?? { ...NOTHING, key: '', energyWh: null });
+  return { times, filled };
+}
+
+const beginOf = ({ key }: UsageRow): number => Date.parse(key.length > 10 ? key : `${key}T00:00`);
+
+function Charts({ rows, stepMs, steps }: ChartsProps) {
+  const { times, filled } = useMemo(() => fill(rows, stepMs, steps), [rows, stepMs, steps]);
+  const series = useMemo(() => CHARTS.map(({ value }) => filled.map(value)), [filled]);
   if (rows.length === 0) {
     return (
       <Empty title="No request was made in this time">
@@ -84,6 +115,7 @@ function Charts({ rows, stepMs }: { readonly rows: readonly UsageRow[]; readonly
               values={series[at] ?? []}
               write={write}
               stepMs={stepMs}
+              whole={write === short}
             />
           </section>
         ))}
