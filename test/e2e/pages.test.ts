@@ -150,9 +150,35 @@ describe.each(FACES)('a web page in Chromium, at the $face', ({ face: which, sta
 
   it('of the face itself reads it', async () => {
     await using face = await start();
-    const page = await open((one) => one.goto(`${face.url}/`));
+    const page = await open((one) => one.goto(`${face.url}/api/version`));
     expect(await page.evaluate("fetch('/').then((answer) => answer.text())")).toBe('Ollama is running');
     expect(await play(page, 'read', face.url, 'list')).toContain('"simulated:latest"');
+    await page.close();
+  });
+
+  it('of the face itself is the dashboard, on this machine, and runs nothing that is not its own', async () => {
+    await using face = await start();
+    const page = await browser.newPage();
+    const answer = await page.goto(`${face.url}/dashboard`);
+    if (which.startsWith('LAN')) expect(answer?.status()).toBe(404);
+    else {
+      await page.getByRole('heading', { name: 'Fleet Overview' }).waitFor();
+      expect(await page.evaluate("fetch('/').then((answer) => answer.text())")).toBe('Ollama is running');
+      const kept = await page.evaluate(`new Promise((resolve) => {
+        const broken = new Set();
+        addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+          if (broken.add(effectiveDirective).size === 3) resolve([...broken].sort());
+        });
+        const script = document.createElement('script');
+        script.textContent = 'globalThis.ran = true';
+        const image = document.createElement('div');
+        image.innerHTML = '<img src=x onerror="globalThis.ran = true">';
+        document.body.append(script, image);
+        fetch('http://localhost:9/').catch(() => {});
+      })`);
+      expect(kept).toEqual(['connect-src', 'script-src-attr', 'script-src-elem']);
+      expect(await page.evaluate('globalThis.ran')).toBeUndefined();
+    }
     await page.close();
   });
 });
