@@ -1,10 +1,14 @@
 // Bundles the dashboard's page: one script, one style sheet, and what is as it is.
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const page = fileURLToPath(new URL('../src/dashboard/page', import.meta.url));
+
+/** What is in the script that others wrote, whose licences go where it goes. */
+const BUNDLED = ['preact', 'uplot'];
 
 /** Writes the page's files to a folder. Rejects with what vite says. */
 export async function buildPage(outDir) {
@@ -30,4 +34,9 @@ export async function buildPage(outDir) {
     },
   });
   for (const file of ['index.html', 'icon.svg']) copyFileSync(join(page, file), join(outDir, file));
+  const { resolve } = createRequire(import.meta.url);
+  const texts = BUNDLED.map(
+    (name) => `${name}\n\n${readFileSync(join(resolve(`${name}/package.json`), '../LICENSE'), 'utf8')}`,
+  );
+  writeFileSync(join(outDir, 'LICENSES.txt'), texts.join('\n\n'));
 }

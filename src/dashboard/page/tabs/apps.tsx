@@ -1,5 +1,6 @@
 import { useJson } from '../hooks.tsx';
 import { type Column, Command, Empty, Failure, Table, Waiting } from '../parts.tsx';
+import type { Known } from '../stream.tsx';
 import type { UsageRow } from '../usage.tsx';
 import { usageColumns } from './models.tsx';
 
@@ -9,7 +10,7 @@ const COLUMNS: readonly Column<UsageRow>[] = [
 ];
 
 /** Who uses it, and how much. */
-export function Apps() {
+export function Apps({ known }: { readonly known: Known }) {
   const { data, error } = useJson<{ apps: readonly UsageRow[] }>('/dashboard/api/apps', 10_000);
   return (
     <>
@@ -23,7 +24,7 @@ export function Apps() {
       <h2>Give an app its name</h2>
       <p>An app is known by its API key, by a header, or by how its library calls itself.</p>
       <Command
-        text="curl http://localhost:11435/api/generate -H 'X-Ollana-App: notes' -d '{&quot;model&quot;:&quot;llama3.2&quot;,&quot;prompt&quot;:&quot;Hello&quot;}'"
+        text={`curl ${known.daemon?.url ?? ''}/api/generate -H 'X-Ollana-App: notes' -d '{"model":"llama3.2","prompt":"Hello"}'`}
         label="the header"
       />
       <Command text="ollana key add notes" label="the command that makes a key" />

@@ -19,6 +19,7 @@ const COLUMNS: readonly Column<Speed>[] = [
 
 /** How fast the servers are, as learned from the requests that ran there: that costs no GPU time. */
 export function Benchmarks({ known }: { readonly known: Known }) {
+  const url = known.daemon?.url ?? '';
   const speeds = serversIn(known).flatMap(({ server, load }) =>
     (load?.busy ?? []).flatMap((row): Speed[] =>
       row.decodePerS === null
@@ -40,7 +41,7 @@ export function Benchmarks({ known }: { readonly known: Known }) {
         <Empty title="No speed is known yet">
           <p>Each request that ends tells one. Send some to the model and the server you want to know of:</p>
           <Command
-            text="curl http://localhost:11435/api/generate -H 'X-Ollana-Server: NAME' -d '{&quot;model&quot;:&quot;llama3.2&quot;,&quot;prompt&quot;:&quot;Tell me about llamas.&quot;}'"
+            text={`curl ${url}/api/generate -H 'X-Ollana-Server: NAME' -d '{"model":"llama3.2","prompt":"Tell me about llamas."}'`}
             label="the request"
           />
         </Empty>
