@@ -55,8 +55,8 @@ export interface CommonConfig {
   readonly name: string;
   /** Requests without an API key of this installation are refused; absent: they are not. */
   readonly requireKey?: boolean;
-  /** What happened to each request is not kept in a file; absent: it is. */
-  readonly keepsNoTraces?: boolean;
+  /** What happened to each request is kept. */
+  readonly traces: boolean;
   /** Only paired devices are let in and used; false: everybody; absent: once a device has been allowed. */
   readonly requirePairing?: boolean;
   /** Web origins let in beside Ollama's built-in ones: OLLAMA_ORIGINS, then OLLANA_ORIGINS or --origins. */
@@ -203,7 +203,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     writesPidFile: background || pidFile !== undefined,
     name: pickGiven(OPTIONS.name, input) ?? plainName(input.hostname),
     ...(pick(OPTIONS.requireKey, input) ? { requireKey: true } : {}),
-    ...(pick(OPTIONS.traces, input) ? {} : { keepsNoTraces: true }),
+    traces: pick(OPTIONS.traces, input),
     ...(requirePairing === undefined ? {} : { requirePairing }),
     origins: Object.freeze([
       ...splitList(input.env.OLLAMA_ORIGINS ?? ''),

@@ -130,7 +130,7 @@ export function commonConfig(dataDir: string, more: Partial<CommonConfig> = {}):
     writesPidFile: false,
     name: 'test',
     origins: [],
-    keepsNoTraces: true,
+    traces: false,
     ...more,
   };
 }

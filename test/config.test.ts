@@ -57,6 +57,7 @@ describe('without flags and variables', () => {
       holdMs: 30_000,
       protectContext: false,
       autoPull: false,
+      traces: true,
     });
   });
 

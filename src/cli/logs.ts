@@ -1,4 +1,4 @@
-import { scheduler } from 'node:timers/promises';
+import { sleepAwake } from '../clock.ts';
 import { readReport, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { safeJson } from './safe-json.ts';
@@ -60,7 +60,7 @@ export async function printLogs(order: LogsOrder): Promise<number> {
   // A reader that has gone (`| head`) has seen enough.
   while (follow && process.stdout.writable) {
     // A timer of the clock would not keep this process alive.
-    await scheduler.wait(LOOK_EVERY_MS);
+    await sleepAwake(LOOK_EVERY_MS);
     const news = await page({ limit: PAGE, after: seen });
     seen = news.newest;
     print([...news.traces].reverse());

@@ -30,7 +30,7 @@ export interface ObservationOptions {
   readonly loads: () => Iterable<ServerLoad>;
   /** Throws when a request shows no API key and one is required. */
   readonly admit: (exchange: Exchange) => void;
-  readonly config: Pick<CommonConfig, 'dataDir' | 'keepsNoTraces'> & { readonly mode: 'client' | 'server' };
+  readonly config: Pick<CommonConfig, 'dataDir' | 'traces'> & { readonly mode: 'client' | 'server' };
 }
 
 /** Wires those who observe a daemon to what happens in it, and the paths where they show it. */
@@ -53,7 +53,7 @@ export class Observation implements AsyncDisposable {
     this.events.listen(this.#tally.count);
     // One file a mode, as with all that a daemon keeps: both may run on one machine.
     const path = join(config.dataDir, `traces-${config.mode}.db`);
-    const traces = config.keepsNoTraces ? undefined : new Traces({ path, clock, log });
+    const traces = config.traces ? new Traces({ path, clock, log }) : undefined;
     this.#traces = traces;
     this.#past = traces && new PastUsage(traces, clock);
     if (traces)

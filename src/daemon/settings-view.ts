@@ -10,9 +10,7 @@ export function settingViews(
   config: CommonConfig & { readonly mode: 'client' | 'server' },
 ): readonly SettingView[] {
   const command = config.mode === 'server' ? 'serve' : 'client';
-  const values = { ...config, traces: config.keepsNoTraces !== true } as unknown as Readonly<
-    Record<string, unknown>
-  >;
+  const values = { ...config } as unknown as Readonly<Record<string, unknown>>;
   return Object.entries<Option>(OPTIONS).flatMap(([key, option]): SettingView[] => {
     if (option === OPTIONS.config || !option.commands.includes(command)) return [];
     const value = shown(option, values[key]);

@@ -31,7 +31,7 @@ export async function startShown(): Promise<Cluster> {
       { models: models('gemma3:12b') },
     ],
     loaded: ['llama3.2:latest', 'llama3.2:latest'],
-    client: { keepsNoTraces: false },
+    client: { traces: true },
   });
   for (const [app, model] of [
     ['notes', 'llama3.2'],

@@ -146,7 +146,7 @@ describe('the dashboard of a daemon', () => {
     const bad = '<img src=x onerror=globalThis.hit=1>';
     await using ollama = await startSimulatedOllama({ models: [{ name: `${bad}:latest` }] });
     await ollama.load(`${bad}:latest`);
-    const config = { servers: [`${ollama.url}=${bad}`], keepsNoTraces: false };
+    const config = { servers: [`${ollama.url}=${bad}`], traces: true };
     const daemon = await startClient(clientConfig(folder.path, config), new TestLog());
     try {
       await chat(daemon.url, bad, bad);
