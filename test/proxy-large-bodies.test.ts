@@ -20,7 +20,9 @@ const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 /** Both modes as processes of their own, so that their memory is theirs alone. */
 async function startHops() {
   const ollama = await startSimulatedOllama();
-  const common = ['--host', '127.0.0.1', '--port', '0', '--no-udp', '--no-mdns', '--log-level', 'error'];
+  // Without the thread that keeps traces: it starts after the first request, and its memory is no body's.
+  const quiet = ['--no-udp', '--no-mdns', '--no-traces', '--log-level', 'error'];
+  const common = ['--host', '127.0.0.1', '--port', '0', ...quiet];
   const start = (args: readonly string[]) =>
     startDaemon({
       args: [...args, ...common],
