@@ -170,6 +170,10 @@ export class TestLog implements Log {
 
   flush(): void {}
 
+  writes(): boolean {
+    return true;
+  }
+
   /** Fields of all lines with this message. */
   said(message: string): readonly LogFields[] {
     return this.lines.filter((line) => line.message === message).map(({ fields }) => fields);

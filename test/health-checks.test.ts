@@ -11,24 +11,9 @@ import type { HealthServer } from '../src/observe/health/snapshot.ts';
 import { readPs, readTags } from '../src/ollama/lists.ts';
 import { modelKey } from '../src/ollama/names.ts';
 import { handClock } from './_hand-clock.ts';
+import { LOAD_ROW, requestEnded } from './_observed.ts';
 
 const MINUTE = 60_000;
-
-const ROW = {
-  slots: 1,
-  active: 0,
-  queued: 0,
-  backlogMs: 0,
-  loaded: true,
-  loading: false,
-  loadMs: null,
-  evictsMs: 0,
-  evicts: [],
-  decodeMsPerToken: null,
-  prefillMsPerToken: null,
-  outputTokens: null,
-  numCtx: null,
-};
 
 const MACHINE: MachineFacts = {
   atMs: 0,
@@ -116,41 +101,6 @@ const machine = (more: Partial<MachineFacts>): Partial<HealthServer> => ({
   machine: { ...MACHINE, ...more },
 });
 
-function ended(more: object): ObservedEvent {
-  return {
-    type: 'request-ended',
-    id: 'x',
-    method: 'POST',
-    path: '/api/chat',
-    route: '/api/chat',
-    routeClass: 'inference',
-    client: '127.0.0.1',
-    key: undefined,
-    app: undefined,
-    url: undefined,
-    considered: undefined,
-    model: 'm',
-    server: 'a',
-    deviceId: 'id-a',
-    reason: 'it',
-    status: 200,
-    outcome: 'completed',
-    error: undefined,
-    errorCode: undefined,
-    attempts: 1,
-    retries: 0,
-    changed: undefined,
-    queueMs: 0,
-    heldMs: 0,
-    firstByteMs: 10,
-    durationMs: 20,
-    bytes: 1,
-    cold: false,
-    counters: undefined,
-    ...more,
-  };
-}
-
 interface Facts {
   readonly check: string;
   readonly bad: Partial<Sight>;
@@ -160,7 +110,7 @@ interface Facts {
 }
 
 const busy = (queued: number, backlogMs: number) =>
-  server('a', { load: { models: { [modelKey('m')]: { ...ROW, queued, backlogMs } }, atWork: [] } });
+  server('a', { load: { models: { [modelKey('m')]: { ...LOAD_ROW, queued, backlogMs } }, atWork: [] } });
 
 describe('a problem comes and goes', () => {
   it.each<Facts>([
@@ -265,7 +215,9 @@ describe('a problem comes and goes', () => {
 
   it('server-slower: a token takes twice as long as it did', () => {
     const paced = (ms: number) =>
-      server('a', { load: { models: { [modelKey('m')]: { ...ROW, decodeMsPerToken: ms } }, atWork: [] } });
+      server('a', {
+        load: { models: { [modelKey('m')]: { ...LOAD_ROW, decodeMsPerToken: ms } }, atWork: [] },
+      });
     using it = ward({ servers: [paced(20)] });
     it.clock.pass(MINUTE);
     it.is({ servers: [paced(40)] });
@@ -282,7 +234,7 @@ describe('a problem comes and goes', () => {
   it('server-underused: it could run what others wait for, if it had it', () => {
     const idle = server('idle', {}, [{ name: 'other', size: 1 }]);
     using it = ward({ servers: [server('a'), idle] });
-    for (let i = 0; i < 12; i += 1) it.emit(ended({ queueMs: 5000 }));
+    for (let i = 0; i < 12; i += 1) it.emit(requestEnded({ queueMs: 5000 }));
     expect(it.after(MINUTE, 'server-underused')).toMatchObject([
       {
         server: 'idle',
@@ -296,7 +248,7 @@ describe('a problem comes and goes', () => {
 
   it('queue-saturation: requests are turned away', () => {
     using it = ward();
-    it.emit(ended({ outcome: 'failed', status: 503, errorCode: 'OLLANA_QUEUE_FULL' }));
+    it.emit(requestEnded({ outcome: 'failed', status: 503, errorCode: 'OLLANA_QUEUE_FULL' }));
     expect(it.after(MINUTE, 'queue-saturation')).toMatchObject([{ severity: 'critical' }]);
     expect(it.after(20 * MINUTE, 'queue-saturation')).toEqual([]);
   });
@@ -399,7 +351,7 @@ describe('what is told', () => {
       server(`s${i}`, { verdict: { state: 'unreliable', sinceMs: 0, cause: 'dial', reason: 'gone' } }),
     );
     using it = ward({ servers: many });
-    for (let i = 0; i < 5000; i += 1) it.emit(ended({ model: `m${i}` }));
+    for (let i = 0; i < 5000; i += 1) it.emit(requestEnded({ model: `m${i}` }));
     expect(it.after(MINUTE, 'server-offline')).toHaveLength(50);
     expect(it.health.report().score).toBe(0);
   });

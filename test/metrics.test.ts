@@ -6,28 +6,13 @@ import type { ObservedEvent } from '../src/observe/event-stream.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { modelKey, shownModel } from '../src/ollama/names.ts';
 import { ROUTE_NAMES, routeName, routeOf } from '../src/ollama/routes.ts';
-import type { ProxyEvent } from '../src/proxy/events.ts';
+import type { RequestEnded } from '../src/proxy/events.ts';
 import { startCluster } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { type Samples, samplesOf, scrape } from './_metrics.ts';
+import { LOAD_ROW, requestEnded } from './_observed.ts';
 
-type RequestEnded = Extract<ProxyEvent, { type: 'request-ended' }>;
-
-const LOAD = {
-  slots: 4,
-  active: 2,
-  queued: 1,
-  backlogMs: 10,
-  loaded: true,
-  loading: false,
-  loadMs: null,
-  evictsMs: 0,
-  evicts: [],
-  decodeMsPerToken: null,
-  prefillMsPerToken: null,
-  outputTokens: null,
-  numCtx: null,
-};
+const LOAD = { ...LOAD_ROW, slots: 4, active: 2, queued: 1, backlogMs: 10 };
 
 function facts(name: string, models: readonly string[]): ServerFacts {
   const keys = new Set(models.map(modelKey));
@@ -60,40 +45,8 @@ function metricsOf(servers: readonly ServerFacts[]): Metrics {
   });
 }
 
-function ended(changes: Partial<RequestEnded>): RequestEnded {
-  return {
-    type: 'request-ended',
-    id: 'x',
-    method: 'POST',
-    path: '/api/chat',
-    route: '/api/chat',
-    routeClass: 'inference',
-    client: '127.0.0.1',
-    key: undefined,
-    app: undefined,
-    url: undefined,
-    considered: undefined,
-    model: 'llama3',
-    server: 'attic',
-    deviceId: 'attic',
-    reason: 'warm',
-    status: 200,
-    outcome: 'completed',
-    error: undefined,
-    errorCode: undefined,
-    attempts: 1,
-    retries: 0,
-    changed: undefined,
-    queueMs: 0,
-    heldMs: 0,
-    firstByteMs: 40,
-    durationMs: 900,
-    bytes: 1000,
-    cold: false,
-    counters: undefined,
-    ...changes,
-  };
-}
+const ended = (changes: Partial<RequestEnded>): RequestEnded =>
+  requestEnded({ model: 'llama3', server: 'attic', deviceId: 'attic', ...changes });
 
 async function counted(metrics: Metrics, events: readonly ObservedEvent[]): Promise<Samples> {
   for (const event of events) metrics.count(event);

@@ -39,7 +39,7 @@ async function start(port: number, wanted: { now: boolean } = { now: false }) {
   await once(face.listen(0, '127.0.0.1'), 'listening');
   const said: string[] = [];
   const tell = (message: string) => void said.push(message);
-  const log = { debug: tell, info: tell, warn: tell, error: tell, flush: () => {} };
+  const log = { debug: tell, info: tell, warn: tell, error: tell, writes: () => true, flush: () => {} };
   const { clock, pass } = handClock();
   const taken = new TakenPort({ face, clock, log, port, isWanted: async () => wanted.now });
   onTestFinished(async () => {

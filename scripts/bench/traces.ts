@@ -41,7 +41,7 @@ export async function runTraces(config: BenchConfig, tell: (text: string) => voi
   const folder = mkdtempSync(join(tmpdir(), 'ollana-bench-traces-'));
   const clock: Clock = systemClock;
   const say = (message: string, fields?: object) => tell(`${message} ${JSON.stringify(fields ?? {})}`);
-  const log = { debug: say, info: say, warn: say, error: say, flush: () => {} };
+  const log = { debug: say, info: say, warn: say, error: say, writes: () => true, flush: () => {} };
   const traces = new built.Traces({ path: join(folder, 'traces.db'), clock, log });
   const requests = PER_ROUND * config.rounds;
   try {

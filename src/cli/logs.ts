@@ -1,9 +1,10 @@
 import { sleepAwake } from '../clock.ts';
+import type { TraceView } from '../dashboard/view.ts';
 import { readReport, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { safeJson } from './safe-json.ts';
 import { rowLine, titleLine } from './table.ts';
-import { LOG_COLUMNS, type TraceLine } from './trace-line.ts';
+import { LOG_COLUMNS } from './trace-line.ts';
 
 export interface LogsOrder {
   readonly dataDir: string;
@@ -17,7 +18,7 @@ export interface LogsOrder {
 
 /** A page of `/dashboard/api/traces`. */
 interface Page {
-  readonly traces: readonly TraceLine[];
+  readonly traces: readonly TraceView[];
   readonly next: number | null;
   readonly newest: number;
 }
@@ -43,8 +44,8 @@ export async function printLogs(order: LogsOrder): Promise<number> {
     readReport<Page>(daemon, `/dashboard/api/traces?${queryOf({ ...filters, ...more })}`, ({ traces }) =>
       Array.isArray(traces),
     );
-  const print = (lines: readonly TraceLine[]) => {
-    const text = (line: TraceLine) => (json ? safeJson(line, 0) : rowLine(LOG_COLUMNS, line));
+  const print = (lines: readonly TraceView[]) => {
+    const text = (line: TraceView) => (json ? safeJson(line, 0) : rowLine(LOG_COLUMNS, line));
     for (const line of lines) process.stdout.write(`${text(line)}\n`);
   };
   const wanted = since === undefined ? LAST : Number.POSITIVE_INFINITY;

@@ -1,44 +1,8 @@
+import type { TraceView } from '../dashboard/view.ts';
 import type { Column } from './table.ts';
 
-/** What one choice knew of a server, as the daemon tells it. */
-export interface ScoreLine {
-  readonly server: string;
-  readonly finishMs: number;
-  readonly waitMs: number;
-  readonly loadMs: number;
-  readonly runMs: number;
-  readonly warm: boolean;
-  readonly free: boolean;
-  readonly tier: number;
-  readonly chosen: boolean;
-}
-
-/** A request that has ended, as the daemon tells it. */
-export interface TraceLine {
-  readonly request_id: string;
-  /** Seconds since 1970. */
-  readonly timestamp: number;
-  readonly model: string | null;
-  readonly node_id: string | null;
-  readonly status: string;
-  readonly latency_ms: number;
-  readonly time_to_first_token_ms: number | null;
-  readonly queue_ms: number | null;
-  readonly prompt_tokens: number | null;
-  readonly completion_tokens: number | null;
-  readonly gpu_ms: number | null;
-  readonly retry_count: number;
-  readonly error_message: string | null;
-  readonly app: string | null;
-  readonly client: string | null;
-  readonly path: string | null;
-  readonly reason: string | null;
-  readonly changed: string | null;
-  readonly scores: readonly ScoreLine[];
-}
-
 /** One line a request; 79 columns with the blanks between them. */
-export const LOG_COLUMNS: readonly Column<TraceLine>[] = [
+export const LOG_COLUMNS: readonly Column<TraceView>[] = [
   { title: 'TIME', width: 8, align: 'left', cell: ({ timestamp }) => localTime(timestamp) },
   { title: 'ID', width: 8, align: 'left', cell: ({ request_id }) => request_id.slice(0, 8) },
   { title: 'STATUS', width: 10, align: 'left', cell: ({ status }) => SHORT[status] ?? status },

@@ -1,3 +1,4 @@
+import type { Usage } from '../observe/usage-query.ts';
 import { readReport, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { safeJson } from './safe-json.ts';
@@ -11,22 +12,10 @@ export interface UsageOrder {
   readonly since: string | undefined;
 }
 
-/** What requests add up to, as the daemon tells it. */
-interface UsageLine {
-  readonly key: string;
-  readonly requests: number;
-  readonly failed: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly gpuSeconds: number;
-  readonly meanLatencyMs: number;
-  readonly energyWh: number | null;
-}
-
 interface UsageReport {
   readonly by: string;
   readonly since: string;
-  readonly rows: readonly UsageLine[];
+  readonly rows: readonly Usage[];
 }
 
 /**
@@ -46,7 +35,7 @@ export async function printUsage({ dataDir, json, csv, by, since }: UsageOrder):
 
 function usageTable({ by, since, rows }: UsageReport): string {
   if (rows.length === 0) return `no request has run a model since ${since}\n`;
-  const columns: readonly Column<UsageLine>[] = [
+  const columns: readonly Column<Usage>[] = [
     { title: by.toUpperCase(), width: 26, align: 'left', cell: ({ key }) => (key === '' ? '(none)' : key) },
     { title: 'REQUESTS', width: 9, align: 'right', cell: ({ requests }) => String(requests) },
     { title: 'FAILED', width: 7, align: 'right', cell: ({ failed }) => String(failed) },

@@ -1,11 +1,13 @@
+import type { TraceView } from '../dashboard/view.ts';
+import type { Considered } from '../routing/considered.ts';
 import { type Column, rowLine, titleLine } from './table.ts';
 import { plainText, wrap } from './text.ts';
-import { inSeconds, type ScoreLine, type TraceLine } from './trace-line.ts';
+import { inSeconds } from './trace-line.ts';
 
 /** The terminal that nobody ever complains about. */
 const COLUMNS = 80;
 
-const SCORE_COLUMNS: readonly Column<ScoreLine>[] = [
+const SCORE_COLUMNS: readonly Column<Considered>[] = [
   { title: '', width: 2, align: 'left', cell: ({ chosen }) => (chosen ? '->' : '') },
   { title: 'SERVER', width: 20, align: 'left', cell: ({ server }) => server },
   { title: 'WAIT', width: 7, align: 'right', cell: ({ waitMs }) => inSeconds(waitMs) },
@@ -16,7 +18,7 @@ const SCORE_COLUMNS: readonly Column<ScoreLine>[] = [
 ];
 
 /** Why a request went where it went, at most 80 columns wide, ending in a line break. Pure. */
-export function whyText(trace: TraceLine): string {
+export function whyText(trace: TraceView): string {
   const { scores, prompt_tokens, completion_tokens } = trace;
   const tokens = [prompt_tokens, completion_tokens].map((n) => (n === null ? '?' : String(n)));
   const lines = [
@@ -30,7 +32,7 @@ export function whyText(trace: TraceLine): string {
   return `${[...lines, '', ...scoreLines(scores)].join('\n')}\n`;
 }
 
-function scoreLines(scores: readonly ScoreLine[]): string[] {
+function scoreLines(scores: readonly Considered[]): string[] {
   if (scores.length === 0)
     return wrap(
       'Nothing was weighed: only one server had the model, one was named, or none took it.',
@@ -47,7 +49,7 @@ function scoreLines(scores: readonly ScoreLine[]): string[] {
   ];
 }
 
-function stateOf({ warm, free, tier }: ScoreLine): string {
+function stateOf({ warm, free, tier }: Considered): string {
   const words = [free ? 'free' : 'busy', warm ? 'loaded' : 'not loaded'];
   return [...words, ...(tier === 0 ? [] : [`tier ${tier}`])].join(', ');
 }

@@ -1,8 +1,8 @@
+import type { TraceView } from '../dashboard/view.ts';
 import { OllanaError } from '../errors.ts';
 import { readReport, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { safeJson } from './safe-json.ts';
-import type { TraceLine } from './trace-line.ts';
 import { whyText } from './why-text.ts';
 
 /** As much of an id as the file can look for. */
@@ -22,7 +22,7 @@ export async function printWhy(
       `give one request id, at least its first ${LEAST_ID} characters: \`ollana logs\` shows them, and answers carry it as X-Ollana-Request-Id`,
     );
   const query = id === undefined ? '' : `&request_id=${encodeURIComponent(id)}`;
-  const { traces } = await readReport<{ traces: readonly TraceLine[] }>(
+  const { traces } = await readReport<{ traces: readonly TraceView[] }>(
     theDaemon(dataDir),
     `/dashboard/api/traces?limit=2${query}`,
     ({ traces }) => Array.isArray(traces),

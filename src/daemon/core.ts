@@ -209,15 +209,20 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       ? 'this ollana listens on this machine only: show the code on the server, and type `ollana device pair NAME` here'
       : undefined,
   });
-  const toAll = [gate.refuses, rights.refuses, pairing.answers, own, api.answers];
+  const toAll = [rights.refuses, pairing.answers, own, api.answers];
   const answerers = [...toAll, dashboard.answers, showsHealth, observation.answers];
+  const answers = (exchange: Exchange): boolean => {
+    // A dozen rows of paths that are none of Ollama's, but for `/`, need not be looked through for every prompt.
+    const { class: of } = exchange.route;
+    return (of === 'unknown' || of === 'liveness') && answerers.some((each) => each(exchange));
+  };
   const front: Front = new Front({
     clock,
     guard: { own: ownNames(clock, [config.name]), origins: () => config.origins },
     keys,
     wayOf: wayChooser(fleet, config.ollama, all, forPeers),
     exposureOf: rights.exposureOf,
-    own: (exchange) => answerers.some((answers) => answers(exchange)),
+    own: (exchange) => gate.refuses(exchange) || answers(exchange),
     via,
     draining: () => draining,
     emit,

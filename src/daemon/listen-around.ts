@@ -200,7 +200,7 @@ export class ListenAround implements AsyncDisposable {
       this.#trouble(facts === '' ? message : `${message} (${facts})`);
     };
     const ignore = () => {};
-    return { debug: ignore, info: ignore, warn: take, error: take, flush: ignore };
+    return { debug: ignore, info: ignore, warn: take, error: take, writes: () => true, flush: ignore };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { MachineFacts } from '../fleet/machine-facts.ts';
 import type { HealthReport } from '../observe/health/report.ts';
+import type { Considered } from '../routing/considered.ts';
 
 /** The daemon itself, as its page shows it. */
 export interface DaemonView {
@@ -112,4 +113,28 @@ export interface LiveView {
 export interface LiveChange {
   readonly set: Readonly<Record<string, unknown>>;
   readonly gone: readonly string[];
+}
+
+/** A request as `/dashboard/api/traces` tells it. */
+export interface TraceView {
+  readonly request_id: string;
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+  readonly model: string | null;
+  readonly node_id: string | null;
+  readonly status: string;
+  readonly latency_ms: number;
+  readonly time_to_first_token_ms: number | null;
+  readonly queue_ms: number | null;
+  readonly prompt_tokens: number | null;
+  readonly completion_tokens: number | null;
+  readonly gpu_ms: number | null;
+  readonly retry_count: number;
+  readonly error_message: string | null;
+  readonly app: string | null;
+  readonly client: string | null;
+  readonly path: string | null;
+  readonly reason: string | null;
+  readonly changed: string | null;
+  readonly scores: readonly Considered[];
 }

@@ -41,11 +41,12 @@ export class SeriesSet {
     this.#max = max;
   }
 
-  /** `labels`, or `fallback` where they would be one combination too many. */
-  fit<T extends Readonly<Record<string, string>>>(labels: T, fallback: T): T {
-    const key = JSON.stringify(labels);
+  /** `labels`, or what `fallback` makes where they would be one combination too many. */
+  fit<T extends Readonly<Record<string, string>>>(labels: T, fallback: () => T): T {
+    // No name has a NUL in it that a model or a server could be found by.
+    const key = Object.values(labels).join('\0');
     if (this.#known.has(key)) return labels;
-    if (this.#known.size >= this.#max) return fallback;
+    if (this.#known.size >= this.#max) return fallback();
     this.#known.add(key);
     return labels;
   }

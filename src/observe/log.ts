@@ -11,6 +11,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Whether lines of a level are written now: those that nobody sees need not be made. */
+  writes(level: 'debug' | 'info' | 'warn' | 'error'): boolean;
   flush(): void;
   /** The same log with the level of an area; absent: they all have one. */
   area?(area: LogArea): Log;
@@ -60,6 +62,7 @@ function linesOf(logger: Logger, flush: () => void): Log {
     info: (message, fields = {}) => logger.info(fields, message),
     warn: (message, fields = {}) => logger.warn(fields, message),
     error: (message, fields = {}) => logger.error(fields, message),
+    writes: (level) => logger.isLevelEnabled(level),
     flush,
   };
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { ServerLoad } from '../fleet/load.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
 import { modelKey, shownModel } from '../ollama/names.ts';
-import type { ProxyEvent } from '../proxy/events.ts';
+import type { RequestEnded } from '../proxy/events.ts';
 import type { ObservedEvent } from './event-stream.ts';
 import { LabelSet, labelOf, OTHER, SeriesSet } from './label-set.ts';
 import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow } from './metric-table.ts';
@@ -29,7 +29,6 @@ const MAX_SERIES = 200;
 /** Whoever asks again within this, ms, gets the same text: a scrape costs some ms, and anybody may ask. */
 const SAME_TEXT_MS = 500;
 
-type RequestEnded = Extract<ProxyEvent, { readonly type: 'request-ended' }>;
 type Where = { readonly model: string; readonly server: string };
 
 /** Counts what happens, in a registry of its own, for Prometheus. */
@@ -110,11 +109,15 @@ export class Metrics {
     };
     const about = { route: event.route, outcome: event.errorCode === 'OLLANA_BUSY' ? 'busy' : event.outcome };
     const { requests, retries, answerBytes, heldSeconds } = this.#counters;
-    requests.inc(this.#requestSeries.fit({ ...about, ...where }, { ...about, ...merged(where) }));
+    requests.inc(this.#requestSeries.fit({ ...about, ...where }, () => ({ ...about, ...merged(where) })));
     retries.inc(event.retries);
     answerBytes.inc(event.bytes);
     heldSeconds.inc(event.heldMs / 1000);
-    if (event.routeClass === 'inference') this.#modelRan(event, this.#series.fit(where, merged(where)));
+    if (event.routeClass === 'inference')
+      this.#modelRan(
+        event,
+        this.#series.fit(where, () => merged(where)),
+      );
   }
 
   #modelRan({ counters = {}, ...event }: RequestEnded, where: Where): void {

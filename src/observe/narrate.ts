@@ -4,10 +4,10 @@ import { MDNS_PORT } from '../discovery/mdns-records.ts';
 import type { DiscoveryNotice } from '../discovery/notice.ts';
 import type { CostFileNotice } from '../fleet/cost-file.ts';
 import type { FleetEvent } from '../fleet/events.ts';
-import type { ProxyEvent } from '../proxy/events.ts';
+import type { ProxyEvent, RequestEnded } from '../proxy/events.ts';
 import type { ObservedEvent } from './event-stream.ts';
 import type { HealthEvent } from './health/events.ts';
-import type { Log } from './log.ts';
+import type { Log, LogFields } from './log.ts';
 import { narrateLimits } from './narrate-limits.ts';
 
 /** Puts all that is observed into the log. */
@@ -86,6 +86,7 @@ function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
     if (event.type === 'limit-reached') return onLimit(event);
     // What came of it says as much, but for requests that take long.
     if (event.type === 'attempt-began') {
+      if (!log.writes('debug')) return;
       const { type: _type, ...fields } = event;
       return log.debug('attempt', fields);
     }
@@ -101,27 +102,34 @@ function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
       const { type: _type, ...fields } = event;
       return log.info('pulling a model that no server has', fields);
     }
-    const { type: _type, route: _route, routeClass: _class, deviceId: _device, counters, ...rest } = event;
-    // What was considered is for those who ask why, not for every line.
-    const { considered: _considered, ...facts } = rest;
-    const fields = {
-      ...facts,
-      queueMs: rounded(facts.queueMs),
-      heldMs: rounded(facts.heldMs),
-      firstByteMs: rounded(facts.firstByteMs),
-      durationMs: rounded(facts.durationMs),
-      promptTokens: counters?.promptTokens,
-      outputTokens: counters?.outputTokens,
-      loadMs: facts.cold ? rounded(counters?.loadMs) : undefined,
-    };
-    // Lists are polled by every open page and probes by every peer; what ran a model is what people look for.
-    if (event.model === undefined)
-      return log.debug(event.outcome === 'failed' ? 'request failed' : 'request', fields);
-    // Another ollana asked for a slot that was free a moment ago, and takes a ticket now.
-    if (event.outcome === 'failed' && event.errorCode === 'OLLANA_BUSY') return log.debug('busy', fields);
-    if (event.outcome === 'failed' || event.outcome === 'incomplete')
-      return log.warn('request failed', fields);
-    return log.info('request', fields);
+    const [level, message] = lineOf(event);
+    // Of every request: what is not written is not put together either.
+    if (log.writes(level)) log[level](message, fieldsOf(event));
+  };
+}
+
+/** How a request that has ended is told of. Pure. */
+function lineOf({ model, outcome, errorCode }: RequestEnded): readonly ['debug' | 'info' | 'warn', string] {
+  const failed = outcome === 'failed' || outcome === 'incomplete';
+  // Lists are polled by every open page and probes by every peer; what ran a model is what people look for.
+  if (model === undefined) return ['debug', outcome === 'failed' ? 'request failed' : 'request'];
+  // Another ollana asked for a slot that was free a moment ago, and takes a ticket now.
+  if (outcome === 'failed' && errorCode === 'OLLANA_BUSY') return ['debug', 'busy'];
+  return failed ? ['warn', 'request failed'] : ['info', 'request'];
+}
+
+/** What was considered is for those who ask why, not for every line. */
+function fieldsOf(event: RequestEnded): LogFields {
+  const { type: _t, route: _r, routeClass: _c, deviceId: _d, considered: _s, counters, ...facts } = event;
+  return {
+    ...facts,
+    queueMs: rounded(facts.queueMs),
+    heldMs: rounded(facts.heldMs),
+    firstByteMs: rounded(facts.firstByteMs),
+    durationMs: rounded(facts.durationMs),
+    promptTokens: counters?.promptTokens,
+    outputTokens: counters?.outputTokens,
+    loadMs: facts.cold ? rounded(counters?.loadMs) : undefined,
   };
 }
 

@@ -1,7 +1,5 @@
-import type { ProxyEvent } from '../proxy/events.ts';
+import type { RequestEnded } from '../proxy/events.ts';
 import type { Trace, TraceStatus } from './trace-row.ts';
-
-type RequestEnded = ProxyEvent & { readonly type: 'request-ended' };
 
 /**
  * What is kept of a request that has ended; undefined for what runs no model: lists, probes and ollana's own paths, of

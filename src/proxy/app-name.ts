@@ -34,6 +34,10 @@ export function tagsIn(metadata: unknown): readonly string[] {
   return Array.isArray(tags) ? tags.slice(0, 8).filter((tag) => typeof tag === 'string') : [];
 }
 
+const UNUSUAL = /[^\x20-\x7e]/;
+
 function cleaned(text: string): string {
+  // Unicode's classes are slow to look through, and nearly no name needs it.
+  if (!UNUSUAL.test(text)) return text.trim().slice(0, MAX_NAME);
   return text.replace(/\p{C}/gu, '').trim().slice(0, MAX_NAME);
 }

@@ -118,3 +118,6 @@ export type AttemptEndType =
   | 'again'
   | 'failed'
   | 'unsplit';
+
+/** A request has ended. */
+export type RequestEnded = Extract<ProxyEvent, { readonly type: 'request-ended' }>;

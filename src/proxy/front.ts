@@ -6,7 +6,7 @@ import { type Exposure, judgeExposure } from '../server/exposure.ts';
 import type { Aggregator } from './aggregate.ts';
 import { appName } from './app-name.ts';
 import { answerError } from './error-answer.ts';
-import type { ProxyEvent, RequestOutcome } from './events.ts';
+import type { ProxyEvent, RequestEnded, RequestOutcome } from './events.ts';
 import { type Exchange, openExchange } from './exchange.ts';
 import type { Forwarder } from './forward.ts';
 import { type GuardOptions, passGuard } from './guard.ts';
@@ -117,16 +117,16 @@ export class Front {
     const { request, response, startedAt, firstByteAt, error, limit } = exchange;
     if (limit !== undefined) emit({ type: 'limit-reached', limit, peer: request.socket.remoteAddress });
     const outcome = outcomeOf(exchange);
-    const seen = {
+    const ended: Ended = {
       status: response.headersSent ? response.statusCode : undefined,
       outcome,
       error,
       errorCode: exchange.errorCode,
+      bytes: exchange.bytes,
       firstByteMs: firstByteAt === undefined ? undefined : firstByteAt - startedAt,
       durationMs: clock.now() - startedAt,
-      bytes: exchange.bytes,
-    } as const;
-    const tell = () => emit({ ...factsOf(exchange), ...seen });
+    };
+    const tell = () => emit(endedEvent(exchange, ended));
     if (work) void work.then(tell);
     else tell();
   }
@@ -141,33 +141,45 @@ function outcomeOf({ response, error, incomplete }: Exchange): RequestOutcome {
   return incomplete ? 'incomplete' : 'failed';
 }
 
-function factsOf(exchange: Exchange) {
-  const { id, method, route, attempts, retries, queueMs, heldMs, cold, counters } = exchange;
-  const { model, server, deviceId, reason } = exchange;
+/** What there was to see when a request had ended for its client. */
+type Ended = Pick<
+  RequestEnded,
+  'status' | 'outcome' | 'error' | 'errorCode' | 'bytes' | 'firstByteMs' | 'durationMs'
+>;
+
+function endedEvent(exchange: Exchange, ended: Ended): RequestEnded {
+  const { request, route, key } = exchange;
   return {
     type: 'request-ended',
-    id,
-    method,
+    id: exchange.id,
+    method: exchange.method,
     path: pathOf(exchange.target),
     route: routeName(route, exchange.isOwnPath),
     routeClass: route.class,
-    client: exchange.request.socket.remoteAddress ?? '',
-    key: exchange.key?.name,
-    model,
-    app: appName({ headers: exchange.request.headers, key: exchange.key?.name, tags: exchange.tags }),
-    server,
-    deviceId,
+    client: request.socket.remoteAddress ?? '',
+    key: key?.name,
+    model: exchange.model,
+    app: appName({ headers: request.headers, key: key?.name, tags: exchange.tags }),
+    server: exchange.server,
+    deviceId: exchange.deviceId,
     url: exchange.serverUrl,
-    reason,
+    reason: exchange.reason,
     considered: exchange.considered,
-    attempts,
-    retries,
+    status: ended.status,
+    outcome: ended.outcome,
+    error: ended.error,
+    errorCode: ended.errorCode,
+    attempts: exchange.attempts,
+    retries: exchange.retries,
     changed: changesOf(exchange),
-    queueMs,
-    heldMs,
-    cold,
-    counters,
-  } as const;
+    queueMs: exchange.queueMs,
+    heldMs: exchange.heldMs,
+    firstByteMs: ended.firstByteMs,
+    durationMs: ended.durationMs,
+    bytes: ended.bytes,
+    cold: exchange.cold,
+    counters: exchange.counters,
+  };
 }
 
 /** What was changed in a request, as its answer's headers tell it. */

@@ -1,14 +1,6 @@
-/** What requests add up to, as `/dashboard/api/usage` tells it. */
-export interface UsageRow {
-  readonly key: string;
-  readonly requests: number;
-  readonly failed: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly gpuSeconds: number;
-  readonly meanLatencyMs: number;
-  readonly energyWh: number | null;
-}
+import type { Usage } from '../../observe/usage-query.ts';
+/** What requests add up to, as far as the page shows it. */
+export type UsageRow = Omit<Usage, 'lastHourMs'>;
 
 export interface UsageAnswer {
   readonly rows: readonly UsageRow[];

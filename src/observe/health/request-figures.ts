@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { modelKey } from '../../ollama/names.ts';
+import type { RequestEnded } from '../../proxy/events.ts';
 import type { ObservedEvent } from '../event-stream.ts';
 
 /** Counts of requests that wanted a model. */
@@ -102,7 +103,7 @@ export class RequestFigures {
     if (outcome.cause === 'stream') counts.broken += 1;
   }
 
-  #request(event: ObservedEvent & { type: 'request-ended' }): void {
+  #request(event: RequestEnded): void {
     const { model, outcome } = event;
     // What is the client's own fault counts for nobody, but that it asked for a model which is nowhere does.
     if (model === undefined || (outcome === 'refused' && event.status !== 404)) return;

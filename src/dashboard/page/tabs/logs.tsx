@@ -1,10 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { TraceView } from '../../view.ts';
 import { count, dayTime, duration, NONE } from '../format.tsx';
 import { useJson } from '../hooks.tsx';
 import { Badge, type Column, Empty, Failure, Table, Waiting } from '../parts.tsx';
 import type { Known } from '../stream.tsx';
 import { toneOf } from './recent.tsx';
-import { type Trace, Why } from './why.tsx';
+import { Why } from './why.tsx';
 
 const STATUSES = ['completed', 'retried', 'failed', 'incomplete', 'client_disconnected'];
 const SPANS = ['1h', '24h', '7d', '30d'];
@@ -19,7 +20,7 @@ export function Logs({ known }: { readonly known: Known }) {
   const asked = useLater(filter, 250);
   const newest = useLater(known.recent?.[0]?.id, 1200);
   const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== ''));
-  const { data, error } = useJson<{ traces: readonly Trace[] }>(
+  const { data, error } = useJson<{ traces: readonly TraceView[] }>(
     `/dashboard/api/traces?${query}`,
     10_000,
     newest,
@@ -48,7 +49,7 @@ export function Logs({ known }: { readonly known: Known }) {
   );
 }
 
-function columns(open: string, setOpen: (id: string) => void): readonly Column<Trace>[] {
+function columns(open: string, setOpen: (id: string) => void): readonly Column<TraceView>[] {
   return [
     {
       title: 'Request',

@@ -1,42 +1,9 @@
+import type { Considered } from '../../../routing/considered.ts';
+import type { TraceView } from '../../view.ts';
 import { count, duration, NONE } from '../format.tsx';
 import { type Column, Command, Table } from '../parts.tsx';
 
-interface Score {
-  readonly server: string;
-  readonly finishMs: number;
-  readonly waitMs: number;
-  readonly loadMs: number;
-  readonly runMs: number;
-  readonly warm: boolean;
-  readonly free: boolean;
-  readonly tier: number;
-  readonly chosen: boolean;
-}
-
-/** A request as `/dashboard/api/traces` tells it. */
-export interface Trace {
-  readonly request_id: string;
-  /** Seconds since 1970. */
-  readonly timestamp: number;
-  readonly model: string | null;
-  readonly node_id: string | null;
-  readonly status: string;
-  readonly latency_ms: number;
-  readonly time_to_first_token_ms: number | null;
-  readonly queue_ms: number | null;
-  readonly prompt_tokens: number | null;
-  readonly completion_tokens: number | null;
-  readonly retry_count: number;
-  readonly error_message: string | null;
-  readonly app: string | null;
-  readonly client: string | null;
-  readonly path: string | null;
-  readonly reason: string | null;
-  readonly changed: string | null;
-  readonly scores: readonly Score[];
-}
-
-const COLUMNS: readonly Column<Score>[] = [
+const COLUMNS: readonly Column<Considered>[] = [
   { title: 'Server', cell: ({ server, chosen }) => (chosen ? `${server} (chosen)` : server) },
   { title: 'Wait', right: true, cell: ({ waitMs }) => duration(waitMs) },
   { title: 'Load', right: true, cell: ({ loadMs }) => duration(loadMs) },
@@ -50,7 +17,7 @@ const COLUMNS: readonly Column<Score>[] = [
 ];
 
 /** Why a request went where it went. */
-export function Why({ trace }: { readonly trace: Trace }) {
+export function Why({ trace }: { readonly trace: TraceView }) {
   return (
     <div class="why-box">
       <p>
