@@ -259,6 +259,18 @@ describe('a connection that the server closed while it was kept', () => {
     expect(before.client.status().servers).toMatchObject([{ verdict: 'reliable' }]);
   });
 
+  it('does not cost a request its slot in a serve’s queue', async () => {
+    await using cluster = await startCluster({ serve: true });
+    const [a] = cluster.ollamas;
+    await ask(cluster, '/api/chat', HELLO);
+    a!.faults.set({ kind: 'reset' }, { times: 1 });
+    const before = cluster.log.said('attempt').length;
+    const answer = await ask(cluster, '/api/chat', HELLO);
+    expect(answer).toMatchObject({ status: 200, complete: true });
+    expect(asked(a!, '/api/chat')).toBe(3);
+    expect(cluster.log.said('attempt').length - before).toBe(1);
+  });
+
   it('costs a serve before it nothing either, for its liveness', async () => {
     await using cluster = await startCluster({ serve: true });
     const [a] = cluster.ollamas;

@@ -61,8 +61,11 @@ export type AttemptEnd = {
   | { readonly type: 'busy' }
   /** Another server was faster. */
   | { readonly type: 'lost' }
-  /** Once more, over a fresh connection: the kept one had been closed meanwhile. */
-  | { readonly type: 'again' }
+  /**
+   * Once more, over a fresh connection. `stale`: the kept one had been closed meanwhile, so the same server is asked in
+   * the same seat; else this machine has another address now, and the server may, too.
+   */
+  | { readonly type: 'again'; readonly stale: boolean }
   | { readonly type: 'failed'; readonly begun: boolean; readonly reason: string }
 );
 
@@ -118,7 +121,7 @@ function unanswered(input: AttemptInput, arrival: Arrival & { stage: 'dial' | 's
   const { route, method } = input.exchange;
   const step = nextStep({ routeClass: route.class, method, stage, status: undefined, ...input });
   if (stage === 'sent' && step === 'elsewhere' && isBlameless(error, reused))
-    return { type: 'again', outcome: NOBODY };
+    return { type: 'again', stale: !isOwnLoss(error), outcome: NOBODY };
   const cause: FailureCause = stage === 'dial' ? 'dial' : 'stream';
   const outcome: Outcome = { type: 'failed', cause, reason: error.message };
   if (step === 'elsewhere') return { type: 'elsewhere', answer: undefined, outcome };

@@ -48,11 +48,28 @@ export async function tryAt(
   return race(racers, (one, gate) => tryOne(options, input, one, gate));
 }
 
-async function tryOne(
+/**
+ * One server's try. A kept connection that turns out to be closed costs it nothing, its seat least of all: a slot given
+ * back for that moment is another request's, and this one would have to queue again.
+ */
+async function tryOne(options: TryOptions, input: TryInput, pick: Pick, gate?: Gate): Promise<AttemptEnd> {
+  let { fresh } = input;
+  for (;;) {
+    const end = await sendOnce(options, { ...input, fresh }, pick, gate);
+    if (end.type !== 'again') return end;
+    if (!end.stale || fresh || gate?.lost()) {
+      pick.release(end.outcome);
+      return end;
+    }
+    fresh = true;
+  }
+}
+
+async function sendOnce(
   options: TryOptions,
   { exchange, asked, body, fresh }: TryInput,
   pick: Pick,
-  gate?: Gate,
+  gate: Gate | undefined,
 ): Promise<AttemptEnd> {
   const { deviceId, name, url, modelKeys, loadedKeys } = pick.server;
   const { id, model, request, route } = exchange;
@@ -106,7 +123,7 @@ async function tryOne(
       return ownHeaders(exchange, pick.reason, options.told(exchange));
     },
   });
-  pick.release(end.outcome, end.result);
+  if (end.type !== 'again') pick.release(end.outcome, end.result);
   if (end.type === 'busy') {
     exchange.attempts -= 1; // Nobody tried anything.
     return end;
