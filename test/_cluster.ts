@@ -95,9 +95,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     };
     await until(5000, 'the client to know its servers', () =>
       ollamas.every((ollama, i) => {
-        const { verdict, models, version } = view(i);
+        const { verdict, models, loaded, version } = view(i);
         const whole = models.length === ollama.models.list().length && version !== undefined;
-        return verdict === 'reliable' && whole;
+        const warm = options.loaded?.[i] === undefined || loaded.length > 0;
+        return verdict === 'reliable' && whole && warm;
       }),
     );
     return { url: daemon.url, client: daemon, servers, ollamas, log, view, [Symbol.asyncDispose]: end };
