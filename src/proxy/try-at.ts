@@ -54,8 +54,10 @@ export async function tryAt(
  */
 async function tryOne(options: TryOptions, input: TryInput, pick: Pick, gate?: Gate): Promise<AttemptEnd> {
   let { fresh } = input;
+  input.exchange.attempts += 1;
+  const number = input.exchange.attempts;
   for (;;) {
-    const end = await sendOnce(options, { ...input, fresh }, pick, gate);
+    const end = await sendOnce(options, { ...input, fresh }, pick, number, gate);
     if (end.type !== 'again') return end;
     if (!end.stale || fresh || gate?.lost()) {
       pick.release(end.outcome);
@@ -69,12 +71,11 @@ async function sendOnce(
   options: TryOptions,
   { exchange, asked, body, fresh }: TryInput,
   pick: Pick,
+  number: number,
   gate: Gate | undefined,
 ): Promise<AttemptEnd> {
   const { deviceId, name, url, modelKeys, loadedKeys } = pick.server;
   const { id, model, request, route } = exchange;
-  exchange.attempts += 1;
-  const number = exchange.attempts;
   const isCold =
     route.class === 'inference' && asked.modelKey !== undefined && !loadedKeys.has(asked.modelKey);
   const since = options.clock.now();
