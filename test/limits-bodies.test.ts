@@ -130,7 +130,8 @@ describe('a body of another machine', () => {
     const release = new Promise<void>((resolve) => {
       free = resolve;
     });
-    await using reader = await startReader(systemClock, release);
+    // Read at the pace of a network, which takes some seconds.
+    await using reader = await startReader(fasterClock(20), release);
     const large = Buffer.alloc(32 * MIB);
     const held = Array.from({ length: 4 }, () => askFrom(HOSTILE, reader.port, post('/api/chat'), large));
     await until(10_000, 'all to be held', () => reader.reads() === 4);

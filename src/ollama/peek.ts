@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { eachMember, MAX_VALUE_BYTES, parsedValue, skipSpace, TOO_MANY } from './body-scan.ts';
 import type { BodyDecoder } from './decode-body.ts';
 import { formModel, isForm } from './form-model.ts';
+import type { ScannedWork } from './work-scan.ts';
 
 /** Top-level fields whose values decide where a request goes. */
 const FIELDS: ReadonlySet<string> = new Set([
@@ -20,6 +21,9 @@ const FIELDS: ReadonlySet<string> = new Set([
 /** Fields that can be megabytes: only whether there is anything in them is of interest. */
 const CONTENT: ReadonlySet<string> = new Set(['prompt', 'messages', 'input']);
 
+/** A body up to this is looked through at once, bytes: that takes 3 ms at worst, and less than asking a thread usually. */
+const LONG_BYTES = 64 * 1024;
+
 /** What was seen in a request body. */
 export interface Peeked {
   /** `model`, or the older `name`; undefined when there is none, it is empty, or it is no text. */
@@ -34,6 +38,20 @@ export interface Peeked {
   readonly unread: boolean;
   /** The body as JSON text, decoded; undefined when it is empty or a form, or could not be decoded. */
   readonly plain: Buffer | undefined;
+  /** How much work it is, where that has been looked for already. */
+  readonly work?: ScannedWork;
+}
+
+/** What is seen in a body that is JSON. */
+export interface Seen {
+  readonly peeked: Omit<Peeked, 'plain'>;
+  readonly work: ScannedWork;
+}
+
+/** Looks through long bodies while others go on. */
+export interface Aside {
+  /** What is in a body, JSON or not; undefined when it could not be looked through. Never rejects. */
+  look(body: Buffer): Promise<Seen | undefined>;
 }
 
 const NOTHING: Peeked = {
@@ -48,20 +66,25 @@ const NOTHING: Peeked = {
 /**
  * Looks into a request body, or the beginning of one, for what decides where it goes: JSON under whatever
  * `Content-Type`, as Ollama reads it, or a form with a field `model`; compressed bodies are decoded for this
- * only, `peer` being the address of whoever sent it. What cannot be read is left to the server to complain of; never
- * rejects.
+ * only, `peer` being the address of whoever sent it. Long ones are left to `aside`. What cannot be read is left to the
+ * server to complain of; never rejects.
  */
 export async function peek(
   headers: IncomingHttpHeaders,
   body: Buffer,
   decoder: BodyDecoder,
   peer?: string,
+  aside?: Aside,
 ): Promise<Peeked> {
   const plain = await decoder.decode(headers['content-encoding'], body, peer);
   if (plain === undefined) return { ...NOTHING, unread: true };
   if (plain.length === 0) return NOTHING;
   const contentType = headers['content-type'];
-  if (!isForm(contentType)) return peekJson(plain);
+  if (!isForm(contentType)) {
+    if (!aside || plain.length <= LONG_BYTES) return peekJson(plain);
+    const seen = await aside.look(plain);
+    return seen ? { ...seen.peeked, plain, work: seen.work } : { ...NOTHING, plain, unread: true };
+  }
   const model = await formModel(contentType, plain);
   return model ? { ...NOTHING, model, fields: new Map([['model', model]]) } : NOTHING;
 }

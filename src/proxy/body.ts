@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 import type { OllanaError } from '../errors.ts';
 import type { OnLimit } from '../limits.ts';
 import {
@@ -11,9 +11,14 @@ import {
   bodyTooSlow,
   REPLAY_LIMIT_BYTES,
 } from './body-limits.ts';
+import { BodyPace } from './body-pace.ts';
+import { Gather } from './gather.ts';
 import { Held } from './held.ts';
 import { answerRaw } from './raw-answer.ts';
 import { Upload, type UploadWatch } from './upload.ts';
+
+/** Shorter pauses than this, ms, are not worth a timer. */
+const PAUSE_MS = 5;
 
 /**
  * A request body. `whole`: all of it, repeatable. `streaming`: the beginning that was read to look for the
@@ -33,9 +38,11 @@ export interface BodyReaderOptions {
 export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #held = new Held();
+  readonly #pace: BodyPace;
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
+    this.#pace = new BodyPace(options.clock);
   }
 
   /**
@@ -47,17 +54,18 @@ export class BodyReader {
     const declared = Number(request.headers['content-length'] ?? Number.NaN);
     const hasBody = request.headers['transfer-encoding'] !== undefined || declared > 0;
     if (!hasBody) return { type: 'whole', bytes: Buffer.alloc(0), release: () => {} };
-    if (bounds.stream) return this.#streaming(request, bounds, [], () => {});
+    if (bounds.stream) return this.#streaming(request, bounds, Buffer.alloc(0), () => {});
     if (declared > bounds.maxBytes) throw bodyTooLong(bounds);
 
     const { clock } = this.#options;
     const startedAt = clock.now();
-    const chunks: Buffer[] = [];
+    const gather = new Gather(declared <= REPLAY_LIMIT_BYTES ? declared : Number.NaN);
     const share = this.#held.share(bounds.peer);
     // Not `for await`: leaving that loop early destroys the request.
     const ended = await new Promise<boolean>((resolve, reject) => {
       const stop = (how: () => void) => {
         stopTimer();
+        stopPause();
         request.removeListener('data', onData);
         request.removeListener('end', onEnd);
         request.removeListener('close', onClose);
@@ -70,19 +78,25 @@ export class BodyReader {
           reject(error);
         });
       const onData = (chunk: Buffer) => {
-        chunks.push(chunk);
-        const room = share.take(chunk.length);
-        if (share.bytes > bounds.maxBytes) return fail(bodyTooLong(bounds));
+        const room = share.take(gather.add(chunk));
+        if (gather.bytes > bounds.maxBytes) return fail(bodyTooLong(bounds));
         if (room === 'peer-full') return fail(bodiesTooMany(bounds, share.maxBytes));
-        if (share.bytes <= REPLAY_LIMIT_BYTES && room === 'ok') return;
+        if (gather.bytes <= REPLAY_LIMIT_BYTES && room === 'ok') return pace(chunk.length);
         request.pause();
         stop(() => resolve(false));
+      };
+      let stopPause: Cancel = () => {};
+      const pace = (bytes: number) => {
+        const ms = bounds.peer === undefined ? 0 : this.#pace.took(bounds.peer, bytes);
+        if (ms < PAUSE_MS) return;
+        request.pause();
+        stopPause = clock.after(ms, () => request.resume());
       };
       const onEnd = () => stop(() => resolve(true));
       const onClose = () => fail(new Error('the client left while sending the request'));
       const wait = (ms: number) =>
         clock.after(ms, () => {
-          const left = bodyTimeMs(share.bytes) - (clock.now() - startedAt);
+          const left = bodyTimeMs(gather.bytes) - (clock.now() - startedAt);
           if (left <= 0) fail(bodyTooSlow(bounds));
           else stopTimer = wait(left);
         });
@@ -90,23 +104,13 @@ export class BodyReader {
       request.on('data', onData).on('end', onEnd).on('close', onClose);
       request.on('error', () => {}); // 'close' follows and says it.
     });
-    if (!ended) return this.#streaming(request, bounds, chunks, share.release);
-    const [first] = chunks;
-    return {
-      type: 'whole',
-      bytes: chunks.length === 1 && first ? first : Buffer.concat(chunks, share.bytes),
-      release: share.release,
-    };
+    const bytes = await gather.joined();
+    if (!ended) return this.#streaming(request, bounds, bytes, share.release);
+    return { type: 'whole', bytes, release: share.release };
   }
 
-  #streaming(
-    request: IncomingMessage,
-    bounds: BodyBounds,
-    chunks: readonly Buffer[],
-    release: () => void,
-  ): Body {
+  #streaming(request: IncomingMessage, bounds: BodyBounds, beginning: Buffer, release: () => void): Body {
     const { clock, onLimit } = this.#options;
-    const beginning = Buffer.concat(chunks);
     let upload: Upload | undefined;
     const end = ({ code, status, message, limit }: OllanaError) => {
       if (limit) onLimit({ type: 'limit-reached', limit, peer: bounds.peer });

@@ -1,6 +1,7 @@
 import { OllanaError } from '../errors.ts';
 import type { PoolServer } from '../fleet/pool.ts';
 import { BodyDecoder } from '../ollama/decode-body.ts';
+import { LongLook } from '../ollama/long-look.ts';
 import type { Targets } from '../routing/targets.ts';
 import type { AttendedOptions } from './attended.ts';
 import { AutoPull, type AutoPullOptions } from './auto-pull.ts';
@@ -49,12 +50,14 @@ const MAX_BUSY = 8;
 export class Forwarder {
   readonly #options: ForwardOptions;
   readonly #decoder: BodyDecoder;
+  readonly #aside: LongLook;
   readonly #embeds: EmbedBatches;
   readonly #pulls: AutoPull;
 
   constructor(options: ForwardOptions) {
     this.#options = options;
     this.#decoder = new BodyDecoder({ clock: options.clock, onLimit: options.emit });
+    this.#aside = new LongLook(options.clock);
     this.#embeds = new EmbedBatches(options);
     this.#pulls = new AutoPull(options);
   }
@@ -88,6 +91,7 @@ export class Forwarder {
       body: body.type === 'whole' ? body.bytes : body.beginning,
       partly: body.type === 'streaming',
       decoder: this.#decoder,
+      aside: this.#aside,
       peer: request.socket.remoteAddress,
     });
   }

@@ -5,6 +5,9 @@ import type { Cancel, Clock } from '../clock.ts';
 /** Nothing comes for this long of an upload that a server waits for, ms: its sender sleeps, or means to hold it. */
 export const IDLE_UPLOAD_MS = 60_000;
 
+/** Handed on at once of what was read already, bytes: the system takes megabytes in one call, and all else waits for it. */
+const SLICE_BYTES = 256 * 1024;
+
 /** Who is told, once, that an upload does not come any more, or does not end. */
 export interface UploadWatch {
   readonly clock: Clock;
@@ -47,8 +50,8 @@ export class Upload extends Readable {
   override _read(): void {
     const beginning = this.#beginning;
     if (beginning) {
-      this.#beginning = undefined;
-      this.push(beginning);
+      this.#beginning = beginning.length > SLICE_BYTES ? beginning.subarray(SLICE_BYTES) : undefined;
+      this.push(beginning.subarray(0, SLICE_BYTES));
       return;
     }
     if (!this.#following) this.#follow();

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BodyDecoder } from '../ollama/decode-body.ts';
+import type { LongLook } from '../ollama/long-look.ts';
 import { modelKey } from '../ollama/names.ts';
 import { type Peeked, peek } from '../ollama/peek.ts';
 import { pathOf, type Route } from '../ollama/routes.ts';
@@ -35,6 +36,7 @@ export interface AskInput {
   /** `body` is only the beginning. */
   readonly partly: boolean;
   readonly decoder: BodyDecoder;
+  readonly aside: LongLook;
   /** Address of whoever asks. */
   readonly peer?: string | undefined;
 }
@@ -45,8 +47,8 @@ export interface AskInput {
  * rejects.
  */
 export async function askedFor(input: AskInput): Promise<Asked> {
-  const { route, target, headers, body, partly, decoder, peer } = input;
-  const peeked = await peek(headers, body, decoder, peer);
+  const { route, target, headers, body, partly, decoder, aside, peer } = input;
+  const peeked = await peek(headers, body, decoder, peer, aside);
   const model = route.path === '/v1/models/' ? lastPart(target) : peeked.model;
   let work: Work | undefined;
   const unloads = isUnload(pathOf(target), peeked);
@@ -58,7 +60,7 @@ export async function askedFor(input: AskInput): Promise<Asked> {
     source: textOf(peeked, 'source') ?? textOf(peeked, 'from'),
     tags: tagsIn(peeked.fields.get('metadata')),
     work: () => {
-      if (route.class === 'inference' && !unloads) work ??= scanWork(peeked.plain);
+      if (route.class === 'inference' && !unloads) work ??= peeked.work ?? scanWork(peeked.plain);
       return work;
     },
   };
