@@ -24,8 +24,9 @@ async function startReader(clock = systemClock, release: Promise<unknown> = Prom
       request.socket.remoteAddress,
     );
     try {
-      const body = await bodies.read(request, bounds);
+      const body = await bodies.read(request, response, bounds);
       reads += 1;
+      if (request.headers['x-early'] !== undefined) response.write('{"status":"begun"}');
       if (body.type === 'streaming')
         await Promise.race([once(body.open().resume(), 'end'), once(request, 'close')]);
       await release;
@@ -34,7 +35,7 @@ async function startReader(clock = systemClock, release: Promise<unknown> = Prom
     } catch (error) {
       const { status = 500, limit, message } = error as { status?: number; limit?: never; message: string };
       if (limit) limits.on({ type: 'limit-reached', limit, peer: request.socket.remoteAddress });
-      response.writeHead(status).end(JSON.stringify({ error: message }));
+      if (!response.headersSent) response.writeHead(status).end(JSON.stringify({ error: message }));
     }
   });
   return Object.assign(face, { said: limits, reads: () => reads });
@@ -121,6 +122,17 @@ describe('a body of another machine', () => {
     await until(5000, 'the cut', () => socket.destroyed);
     expect(socket.said).toContain('HTTP/1.1 408');
     expect(reader.said.of('body-time').map(({ peer }) => peer)).toEqual([HOSTILE]);
+  });
+
+  it('that stops coming when its answer has begun is cut, and nothing is put into the answer', async () => {
+    await using reader = await startReader(fasterClock(60), new Promise(() => {}));
+    const socket = await connectFrom(HOSTILE, reader.port);
+    const head =
+      'POST /api/blobs/sha256:1 HTTP/1.1\r\nHost: x\r\nX-Early: yes\r\nContent-Length: 1000\r\n\r\nabc';
+    socket.write(head);
+    await until(5000, 'the cut', () => socket.destroyed);
+    expect(socket.said).toContain('{"status":"begun"}');
+    expect(socket.said.match(/HTTP\/1\.1 /g)).toHaveLength(1);
   });
 
   it('is refused while others of the same machine fill its share of the memory; those of another are taken', {

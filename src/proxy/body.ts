@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Cancel, Clock } from '../clock.ts';
 import type { OllanaError } from '../errors.ts';
@@ -48,13 +48,14 @@ export class BodyReader {
   /**
    * Reads a body up to the replay limit, or not at all where it is to be passed on as it comes (blobs). Rejects when the
    * client leaves meanwhile, and, with a `limit`, with OLLANA_BAD_REQUEST (413, 408) or OLLANA_TOO_MANY (503) for what
-   * is out of bounds. The caller releases the body when done.
+   * is out of bounds. The caller releases the body when done. `response` is the request's, which may have begun while
+   * its body is still passed on.
    */
-  async read(request: IncomingMessage, bounds: BodyBounds): Promise<Body> {
+  async read(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Body> {
     const declared = Number(request.headers['content-length'] ?? Number.NaN);
     const hasBody = request.headers['transfer-encoding'] !== undefined || declared > 0;
     if (!hasBody) return { type: 'whole', bytes: Buffer.alloc(0), release: () => {} };
-    if (bounds.stream) return this.#streaming(request, bounds, Buffer.alloc(0), () => {});
+    if (bounds.stream) return this.#streaming(request, response, bounds, Buffer.alloc(0), () => {});
     if (declared > bounds.maxBytes) throw bodyTooLong(bounds);
 
     const { clock } = this.#options;
@@ -105,15 +106,23 @@ export class BodyReader {
       request.on('error', () => {}); // 'close' follows and says it.
     });
     const bytes = await gather.joined();
-    if (!ended) return this.#streaming(request, bounds, bytes, share.release);
+    if (!ended) return this.#streaming(request, response, bounds, bytes, share.release);
     return { type: 'whole', bytes, release: share.release };
   }
 
-  #streaming(request: IncomingMessage, bounds: BodyBounds, beginning: Buffer, release: () => void): Body {
+  #streaming(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bounds: BodyBounds,
+    beginning: Buffer,
+    release: () => void,
+  ): Body {
     const { clock, onLimit } = this.#options;
     let upload: Upload | undefined;
     const end = ({ code, status, message, limit }: OllanaError) => {
       if (limit) onLimit({ type: 'limit-reached', limit, peer: bounds.peer });
+      // Another answer in the midst of one would be taken for a part of it.
+      if (response.headersSent) return void request.socket.destroy();
       // Not by the response: its connection must look as broken as it is, to the server that waits for the rest.
       answerRaw(request.socket, clock, { code, status, message });
     };

@@ -73,7 +73,7 @@ export class Forwarder {
     let body: Body | undefined;
     try {
       const bounds = bodyBounds(route, request.socket.remoteAddress);
-      body = await bodies.read(request, bounds);
+      body = await bodies.read(request, exchange.response, bounds);
       await this.#tryServers(exchange, body, gone);
     } catch (error) {
       if (!gone.aborted) throw error;
