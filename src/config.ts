@@ -78,6 +78,8 @@ export interface ClientConfig extends CommonConfig {
   readonly protectContext: boolean;
   /** Whether a model that no server has is pulled when a request wants it. */
   readonly autoPull: boolean;
+  /** Servers that sleep are woken when their model is wanted; absent: they are not. */
+  readonly wake?: boolean;
   /** Servers may register themselves; absent: they may not. */
   readonly acceptRegistrations?: boolean;
   /** Ollama's own port is served, too, while no Ollama wants it; absent: it is not. */
@@ -94,6 +96,10 @@ export interface ServerConfig extends CommonConfig {
   readonly parallel?: number;
   /** Base URLs of the ollanas that are told of this server; absent: none. */
   readonly register?: readonly string[];
+  /** What the system's shell runs when nothing has been asked for `idleAfterMs`; absent: nothing. */
+  readonly idleCommand?: string;
+  /** How long that is; at least 1000. */
+  readonly idleAfterMs?: number;
 }
 
 /** The defaults that do not depend on the surroundings, for those who build a configuration by hand. */
@@ -132,6 +138,7 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
     const parallel = pickGiven(OPTIONS.parallel, input);
     const register = pickList(OPTIONS.register, input);
     const allowRegistry = pickList(OPTIONS.allowRegistry, input);
+    const idleCommand = pickGiven(OPTIONS.idleCommand, input);
     return Object.freeze({
       ...common,
       mode: 'server',
@@ -139,6 +146,7 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
       ...(parallel === undefined ? {} : { parallel }),
       ...(register.length === 0 ? {} : { register }),
       ...(allowRegistry.length === 0 ? {} : { allowRegistry }),
+      ...(idleCommand === undefined ? {} : { idleCommand, idleAfterMs: pick(OPTIONS.idleAfterMs, input) }),
     } as const);
   }
   const substitute = readSubstitution(pickList(OPTIONS.substitute, input));
@@ -152,6 +160,7 @@ export function resolveConfig(input: ConfigInput): ClientConfig | ServerConfig {
     ...(substitute === undefined ? {} : { substitute }),
     protectContext: pick(OPTIONS.protectContext, input),
     autoPull: pick(OPTIONS.autoPull, input),
+    ...(pick(OPTIONS.wake, input) ? { wake: true } : {}),
     ...(pick(OPTIONS.acceptRegistrations, input) ? { acceptRegistrations: true } : {}),
     ...(pick(OPTIONS.takePort, input) ? { takePort: true } : {}),
   } as const);

@@ -8,12 +8,14 @@ import { PROCESS_OPTIONS } from './options/process.ts';
 import { REGISTERING_OPTIONS } from './options/registering.ts';
 import { SERVER_OPTIONS } from './options/servers.ts';
 import { SERVICE_OPTIONS } from './options/service.ts';
+import { SLEEP_OPTIONS } from './options/sleep.ts';
 
 /** Every option there is, in the order in which `--help` lists them. */
 export const OPTIONS = Object.freeze({
   ...FACE_OPTIONS,
   ...SERVER_OPTIONS,
   ...CHOOSING_OPTIONS,
+  ...SLEEP_OPTIONS,
   ...DISCOVERY_OPTIONS,
   ...REGISTERING_OPTIONS,
   ...PROCESS_OPTIONS,

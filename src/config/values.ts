@@ -61,6 +61,12 @@ export function parsePath(text: string): string {
   throw new RangeError('give a path');
 }
 
+/** A command line for the system's shell. */
+export function parseCommand(text: string): string {
+  if (text !== '' && !text.includes('\0')) return text;
+  throw new RangeError('give a command, such as "systemctl suspend"');
+}
+
 /** A browser origin to let in, as OLLAMA_ORIGINS has them: `*`, or a scheme and host with at most one `*`. */
 export function parseOrigin(text: string): string {
   if (

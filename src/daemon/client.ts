@@ -14,6 +14,7 @@ import { ownEntry } from './entries.ts';
 import { explainClient } from './explain.ts';
 import { refuseCloud, unreadable } from './peer-admission.ts';
 import type { Reloader } from './reload.ts';
+import { SleepingServers } from './sleeping-servers.ts';
 import { sourcesOf } from './sources.ts';
 import { TakenPort } from './taken-port.ts';
 
@@ -34,6 +35,7 @@ export async function startClient(
 ): Promise<Daemon> {
   const home = new Home(clock);
   const sources: DiscoverySource[] = [];
+  const sleeping = config.wake ? new SleepingServers({ config, clock, log }) : undefined;
   const core = await startCore({
     config,
     log,
@@ -53,6 +55,7 @@ export async function startClient(
       substitute: config.substitute,
       protectContext: config.protectContext,
       autoPull: config.autoPull,
+      waker: sleeping,
     },
     // An Ollama elsewhere does not tell how many requests it runs at once. Who has no choice has nothing to gain from
     // keeping a request back, and sees how many run.
@@ -87,9 +90,10 @@ export async function startClient(
   const onTraffic = core.emit;
   const [face] = core.face.servers;
   const taken = config.takePort && face ? new TakenPort({ face, clock, log }) : undefined;
-  const ends: AsyncDisposable[] = taken ? [taken] : [];
+  const ends: AsyncDisposable[] = [...(taken ? [taken] : []), ...(sleeping ? [sleeping] : [])];
   const daemon = core.daemon(ends);
   try {
+    await sleeping?.start(core);
     sources.push(...sourcesOf({ config, clock, onSighting, onNotice, onTraffic }));
     ends.push(...sources);
     for (const source of sources) await source.start();

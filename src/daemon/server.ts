@@ -18,6 +18,7 @@ import { kindOf, slotsIfKnown } from '../server/slots.ts';
 import { tellFeed } from '../server/tell-feed.ts';
 import { startCore } from './core.ts';
 import type { Daemon } from './daemon.ts';
+import { idleCommand } from './idle-command.ts';
 import { peerAdmission } from './peer-admission.ts';
 import { Registrar } from './register.ts';
 import type { Reloader } from './reload.ts';
@@ -25,6 +26,7 @@ import { selfPortrait } from './self-portrait.ts';
 import { localRules, peerRules } from './server-rules.ts';
 import { sourcesOf } from './sources.ts';
 import { tellLoad } from './tell-load.ts';
+import { tellWake } from './tell-wake.ts';
 
 /** A peer is told at once that Ollama is away, so that it can try another server. */
 const HOLD_MS = { inference: 0, other: 0 };
@@ -127,9 +129,19 @@ export async function startServer(
     random: Math.random,
   });
   const announcers = [...(config.udp ? [beacon] : []), ...(config.mdns ? [mdns] : []), registrar];
-  const sources: AsyncDisposable[] = [...announcers, disposed(parallel), disposed(machine)];
+  const wake = tellWake({ clock, feed, host: config.host, interfaces: config.interfaces });
+  const sources: AsyncDisposable[] = [...announcers, disposed(parallel), disposed(machine), disposed(wake)];
   machine.start();
   const daemon = core.daemon(sources);
+  const idle = idleCommand({
+    config,
+    clock,
+    log,
+    own,
+    desks: core.choosing.desks,
+    open: () => daemon.status().inFlight,
+  });
+  if (idle) sources.push(disposed(idle));
   beacon.setSpeaking(false);
   let up = false;
   own.onChange(() => {

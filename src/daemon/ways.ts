@@ -44,7 +44,10 @@ export interface PeerRules extends Rules {
 }
 
 /** What the user lets us do to requests beyond passing them on. */
-export type Liberties = Pick<ForwardOptions, 'raceWidth' | 'substitute' | 'protectContext' | 'autoPull'>;
+export type Liberties = Pick<
+  ForwardOptions,
+  'raceWidth' | 'substitute' | 'protectContext' | 'autoPull' | 'waker'
+>;
 
 /** What both kinds of client are served with. */
 export interface WayParts

@@ -12,6 +12,15 @@ export type FleetEvent =
     }
   | { readonly type: 'server-left'; readonly deviceId: string; readonly name: string; readonly url: string }
   | {
+      /** A server that sleeps is called, since a request wants a model that nobody else has. */
+      readonly type: 'server-woken';
+      readonly deviceId: string;
+      readonly name: string;
+      readonly model: string;
+      /** Of its network cards. */
+      readonly macs: readonly string[];
+    }
+  | {
       readonly type: 'verdict-changed';
       readonly deviceId: string;
       readonly name: string;

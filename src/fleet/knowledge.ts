@@ -1,3 +1,4 @@
+import { readWakeCards, type WakeCard } from '../discovery/wake.ts';
 import { type PsRow, readPs, readTags, type TagRow } from '../ollama/lists.ts';
 import { readLoad, type ServerLoad } from './load.ts';
 import { type MachineFacts, readMachineFacts } from './machine-facts.ts';
@@ -18,6 +19,8 @@ export interface Knowledge {
   load: ServerLoad | undefined;
   /** What machine it is; undefined where it does not tell. */
   machine: MachineFacts | undefined;
+  /** The network cards by which it can be woken; undefined where it does not tell. */
+  wakeCards: readonly WakeCard[] | undefined;
 }
 
 /** Nothing is known yet. */
@@ -32,6 +35,7 @@ export function emptyKnowledge(): Knowledge {
     told: { allowsManage: true, freeMemoryBytes: undefined },
     load: undefined,
     machine: undefined,
+    wakeCards: undefined,
   };
 }
 
@@ -56,6 +60,7 @@ export function learnEvent(knowledge: Knowledge, name: string, value: unknown): 
   const told = value as Record<string, unknown>;
   if (name === 'load') knowledge.load = readLoad(told) ?? knowledge.load;
   else if (name === 'machine') knowledge.machine = readMachineFacts(told) ?? knowledge.machine;
+  else if (name === 'wake') knowledge.wakeCards = readWakeCards(told.cards);
   else if (name === 'tags' && Array.isArray(told.models)) knowledge.tags = readTags(told);
   else if (name === 'ps' && Array.isArray(told.models)) knowledge.ps = readPs(told);
   if (name === 'tags' || name === 'ps') knowledge.listsTold += 1;

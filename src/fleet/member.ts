@@ -181,7 +181,7 @@ export class Member implements Disposable {
   }
 
   #describe(): ServerFacts {
-    const { tags, ps, psAt, version, latencyMs, told, load, machine } = this.watch.knowledge;
+    const { tags, ps, psAt, version, latencyMs, told, load, machine, wakeCards } = this.watch.knowledge;
     const claims = this.#paths.addresses().flatMap((address) => [...address.claims]);
     const sources = [...new Set(claims.map(([source]) => source))];
     const named = claims.filter(([, claim]) => claim.name !== undefined);
@@ -212,6 +212,7 @@ export class Member implements Disposable {
       loadedKeys: this.#keysOf(ps),
       load,
       ...(machine && { machine, clockAheadMs: this.watch.clockAheadMs }),
+      ...(wakeCards && { wakeCards }),
       ...told,
       latencyMs,
     };

@@ -1,3 +1,4 @@
+import type { WakeCard } from '../discovery/wake.ts';
 import type { PsRow, TagRow } from '../ollama/lists.ts';
 import type { ServerLoad } from './load.ts';
 import type { MachineFacts } from './machine-facts.ts';
@@ -34,6 +35,8 @@ export interface ServerFacts {
   readonly load: ServerLoad | undefined;
   /** What machine it is, as far as it tells; absent: it does not. */
   readonly machine?: MachineFacts | undefined;
+  /** The network cards by which it can be woken when it sleeps, as far as it tells; absent: it does not. */
+  readonly wakeCards?: readonly WakeCard[] | undefined;
   /** How far its clock is ahead of this machine's, ms, to some seconds; absent: unknown. */
   readonly clockAheadMs?: number | undefined;
   /** Whether it lets us change what it stores, as far as it tells; a plain Ollama always does. */

@@ -24,6 +24,7 @@ export function narrate(log: Log, clock: Clock): (event: ObservedEvent) => void 
     switch (event.type) {
       case 'server-joined':
       case 'server-left':
+      case 'server-woken':
       case 'verdict-changed':
       case 'address-refused':
         return fleet(event);
@@ -62,6 +63,8 @@ function narrateFleet(log: Log): (event: FleetEvent) => void {
         });
       case 'server-left':
         return log.info('server gone', { server: event.name, url: event.url });
+      case 'server-woken':
+        return log.info('waking a server', { server: event.name, model: event.model, macs: event.macs });
       case 'verdict-changed': {
         const { name, url, verdict } = event;
         if (verdict.state === 'reliable') return log.info('server reliable again', { server: name, url });

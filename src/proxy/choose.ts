@@ -5,6 +5,7 @@ import type { Targets } from '../routing/targets.ts';
 import type { ClientGone } from './client-gone.ts';
 import type { Exchange } from './exchange.ts';
 import { hold } from './hold.ts';
+import { type Waker, type Woken, wokenInVain, wokenReason } from './waking.ts';
 import type { Asked, Work } from './want.ts';
 
 export interface ChooseOptions {
@@ -16,6 +17,8 @@ export interface ChooseOptions {
   readonly entry: (exchange: Exchange) => Entry & { readonly device: string };
   /** Asks the network for servers at once: a request has found none. */
   readonly seek: () => void;
+  /** Wakes servers that sleep; absent: nobody may. */
+  readonly waker?: Waker | undefined;
 }
 
 /** Reading lists takes a round trip; a person who waits for an error waits this long more, ms. */
@@ -30,6 +33,7 @@ export class Chooser {
   readonly #gone: ClientGone;
   #heldMs = 0;
   #busy = 0;
+  #woken: Woken | undefined;
 
   constructor(options: ChooseOptions, exchange: Exchange, asked: Asked, targets: Targets, gone: ClientGone) {
     this.#options = options;
@@ -45,6 +49,22 @@ export class Chooser {
    * Resolves with undefined when none is left; rejects with the codes of `Router.acquire`.
    */
   async best(tried: ReadonlySet<string>): Promise<Pick | undefined> {
+    const pick = await this.#best(tried);
+    if (!pick || !this.#woken) return pick;
+    return { ...pick, reason: `${pick.reason}; ${wokenReason(this.#woken, this.#options.clock.now())}` };
+  }
+
+  /** Whom this request has waited for in vain since it was woken, in words; undefined: nobody, or it has come. */
+  get wokenInVain(): string | undefined {
+    const { router, clock } = this.#options;
+    const woken = this.#woken;
+    const isThere = router
+      .pool()
+      .some(({ deviceId, verdict }) => deviceId === woken?.deviceId && verdict.state === 'reliable');
+    return woken && !isThere ? wokenInVain(woken, clock.now()) : undefined;
+  }
+
+  async #best(tried: ReadonlySet<string>): Promise<Pick | undefined> {
     const { router } = this.#options;
     const { modelKey } = this.#asked;
     if (this.#targets.type === 'one-of') {
@@ -62,8 +82,12 @@ export class Chooser {
     };
     const found = await pick();
     if (found || router.isHeld(modelKey) || this.#gone.aborted) return found;
+    // Whoever waits for one to wake has looked already, and hears of what changes elsewhere.
+    if (this.#woken) return undefined;
     if (tried.size === 0) await router.relist(RELIST_MS);
-    return (await pick()) ?? (router.isHeld(modelKey) ? undefined : router.pick(undefined, tried));
+    const late = await pick();
+    if (late || router.isHeld(modelKey) || this.#canWake(modelKey)) return late;
+    return router.pick(undefined, tried);
   }
 
   /** Others that could begin with the request now, beside `first`: at most `count`, best first. */
@@ -87,23 +111,52 @@ export class Chooser {
     return this.#busy;
   }
 
-  /** Waits for a server that could take the request; resolves with undefined when that has been too long. */
+  /**
+   * Waits for a server that could take the request, and longer for one that is woken for it; resolves with undefined
+   * when that has been too long.
+   */
   async hold(tried: Set<string>): Promise<Pick | undefined> {
-    const { router, clock, holdMs, seek } = this.#options;
+    this.#wake();
+    const woken = this.#woken;
+    const limitMs = this.#limitMs();
+    if (limitMs <= 0) return undefined;
+    this.#options.seek();
+    const pick = await this.#holdFor(limitMs, tried);
+    if (pick || this.#gone.aborted || this.#woken === woken) return pick;
+    // One was woken only meanwhile, and has its time, too.
+    return this.#holdFor(this.#limitMs(), tried);
+  }
+
+  /** How much longer the request may wait for a server, ms. */
+  #limitMs(): number {
+    const { clock, holdMs } = this.#options;
     const limitMs = this.#exchange.route.class === 'inference' ? holdMs.inference : holdMs.other;
-    if (limitMs <= this.#heldMs) return undefined;
+    return Math.max(limitMs - this.#heldMs, (this.#woken?.untilMs ?? 0) - clock.now());
+  }
+
+  #canWake(modelKey: string | undefined): modelKey is string {
+    const { waker } = this.#options;
+    if (this.#exchange.route.class !== 'inference' || this.#targets.type !== 'any') return false;
+    if (this.#asked.unloads) return false;
+    return modelKey !== undefined && waker?.canWake(modelKey) === true;
+  }
+
+  /** Wakes a server that had the model, once for each request. */
+  #wake(): void {
+    const { modelKey } = this.#asked;
+    if (!this.#woken && this.#canWake(modelKey)) this.#woken = this.#options.waker?.wake(modelKey);
+  }
+
+  async #holdFor(limitMs: number, tried: Set<string>): Promise<Pick | undefined> {
+    const { router, clock } = this.#options;
     const since = clock.now();
     const queuedMs = this.#exchange.queueMs;
-    seek();
-    const choose = (used: ReadonlySet<string>) => this.best(used);
-    const pick = await hold({
-      router,
-      clock,
-      choose,
-      tried,
-      limitMs: limitMs - this.#heldMs,
-      signal: this.#gone.signal,
-    });
+    const choose = (used: ReadonlySet<string>) => {
+      // It may have turned out only now that the one which had the model is gone.
+      this.#wake();
+      return this.best(used);
+    };
+    const pick = await hold({ router, clock, choose, tried, limitMs, signal: this.#gone.signal });
     const ms = clock.now() - since;
     // A wait for a seat in between was no wait for a server.
     const held = ms - (this.#exchange.queueMs - queuedMs);

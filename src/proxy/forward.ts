@@ -117,7 +117,8 @@ export class Forwarder {
       body = other;
       asked = await this.#asked(exchange, body);
     }
-    if (targets.type === 'any') await this.#pulls.pullIfMissing(exchange, asked, gone);
+    if (targets.type === 'any' && !this.#sleeps(asked))
+      await this.#pulls.pullIfMissing(exchange, asked, gone);
     const batch = targets.type === 'any' ? this.#embeds.find(exchange, asked, body) : undefined;
     const splitHeaders = () => this.#answerHeaders(exchange, 'split');
     if (batch && (await this.#embeds.answer(exchange, batch, splitHeaders, gone.signal))) return;
@@ -185,7 +186,13 @@ export class Forwarder {
       broke === undefined
         ? (['OLLANA_NO_SERVER', ''] as const)
         : (['OLLANA_UPSTREAM_TRUNCATED', `; ${broke}`] as const);
-    throw new OllanaError(code, this.#options.explain(asked) + more, { status: 503, retryAfterS: 5 });
+    const why = chooser.wokenInVain ?? this.#options.explain(asked);
+    throw new OllanaError(code, why + more, { status: 503, retryAfterS: 5 });
+  }
+
+  /** Whether a server that sleeps has the model: nobody else needs it. */
+  #sleeps({ modelKey }: Asked): boolean {
+    return modelKey !== undefined && this.#options.waker?.canWake(modelKey) === true;
   }
 
   #answerHeaders(exchange: Exchange, reason: string): string[] {
