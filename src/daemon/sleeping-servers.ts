@@ -9,6 +9,7 @@ import { WakeBook } from '../fleet/wake-book.ts';
 import { WakeFile } from '../fleet/wake-file.ts';
 import { type KnownServer, WAKING_MS, whomToWake } from '../fleet/wake-plan.ts';
 import type { Log } from '../observe/log.ts';
+import { shownModel } from '../ollama/names.ts';
 import type { Waker, Woken } from '../proxy/waking.ts';
 import type { Core } from './core-options.ts';
 
@@ -99,13 +100,19 @@ export class SleepingServers implements Waker, AsyncDisposable {
     });
   }
 
-  #call({ deviceId, name, cards }: KnownServer, model: string, now: number): void {
+  #call({ deviceId, name, cards }: KnownServer, modelKey: string, now: number): void {
     const { config, clock } = this.#options;
     const emit = this.#core?.emit ?? (() => {});
     this.#calledAt.set(deviceId, now);
     this.#book.called(deviceId);
     this.#file.write();
-    emit({ type: 'server-woken', deviceId, name, model, macs: cards.map(({ mac }) => mac) });
+    emit({
+      type: 'server-woken',
+      deviceId,
+      name,
+      model: shownModel(modelKey),
+      macs: cards.map(({ mac }) => mac),
+    });
     this.#calls.get(deviceId)?.();
     this.#calls.set(deviceId, callAwake({ cards, interfaces: config.interfaces, clock, onNotice: emit }));
   }

@@ -71,9 +71,11 @@ function readKnown(row: unknown): KnownServer | undefined {
   if (known.length === 0 || !Array.isArray(models)) return undefined;
   return {
     deviceId,
-    name: name.slice(0, MAX_TEXT),
+    name: name.replace(/\p{C}/gu, '').slice(0, MAX_TEXT),
     cards: known,
-    models: models.filter((model) => typeof model === 'string').slice(0, MAX_MODELS),
+    models: models
+      .filter((model) => typeof model === 'string' && model.length <= MAX_TEXT)
+      .slice(0, MAX_MODELS),
     seenAt,
     calls: typeof calls === 'number' && calls >= 0 ? calls : 0,
   };

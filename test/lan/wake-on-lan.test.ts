@@ -111,6 +111,22 @@ describe('a server that sleeps', { timeout: 120_000 }, () => {
     expect(packets(gpu)).toHaveLength(3);
   });
 
+  test('is not called by other interfaces than were named', async () => {
+    using folder = temporaryDirectory('wake');
+    await using lab = await createLab({ hosts: ['gpu1', 'laptop'] });
+    const laptop = lab.host('laptop');
+    const gpu = await machine(lab.host('gpu1'), join(folder.path, 'gpu1'));
+    const named = ['--server', `http://${gpu.host.ip}:11435`, '--interface', 'lo'];
+    await using client = await clientOn(laptop, ['--wake', '--hold', '3s', ...named]);
+    await untilListed(laptop, ['tiny']);
+    await untilNoted(client, 1);
+    await sleepNow(gpu);
+    await untilGone(laptop, 'gpu1');
+    const answer = await laptop.http(`${LOCAL_FACE}/api/chat`, CHAT);
+    expect([answer.status, answer.text]).toEqual([503, expect.not.stringMatching(/woken/)]);
+    expect(packets(gpu)).toEqual([]);
+  });
+
   test('is not called while another server has the model, nor unless that was asked for', async () => {
     using folder = temporaryDirectory('wake');
     await using lab = await createLab({ hosts: ['gpu1', 'gpu2', 'laptop', 'other'] });
