@@ -185,9 +185,14 @@ describe('what is remembered', () => {
     const models = [...Array.from({ length: 5000 }, (_, i) => `m${i}`), 'x'.repeat(10_000)];
     for (let i = 0; i < 200; i += 1)
       book.saw({ ...seen, deviceId: `d${i}`, name: 'n'.repeat(10_000), models, seenAt: i });
-    expect(book.all()).toHaveLength(32);
-    expect(book.all().map(({ deviceId }) => deviceId)).toContain('d199');
-    expect(JSON.stringify(book).length).toBeLessThan(1024 * 1024);
+    expect(book.all()).toHaveLength(64);
+    // Those that come too late do not push out those that are there, until these have gone.
+    const later = (days: number) => ({ ...seen, deviceId: 'late', seenAt: days * 24 * 3_600_000 });
+    expect(book.saw(later(1))).toBe(false);
+    expect(book.saw(later(3))).toBe(true);
+    expect(book.all().map(({ deviceId }) => deviceId)).toEqual(expect.arrayContaining(['d1', 'late']));
+    expect(book.all()).toHaveLength(64);
+    expect(JSON.stringify(book).length).toBeLessThan(8 * 1024 * 1024);
   });
 
   it('outlives a restart in a file for this user only; what makes no sense in it is left out', async () => {

@@ -21,6 +21,8 @@ export interface SleepingServersOptions {
 
 /** The fleet changes with every request; what is remembered of it hardly does, ms. */
 const NOTE_AFTER_MS = 1000;
+/** What has not changed is looked through again, ms: it is still there, perhaps at another address. */
+const NOTE_AGAIN_MS = 3_600_000;
 
 /** Remembers the servers that can be woken, over restarts, and wakes one whose model is wanted. */
 export class SleepingServers implements Waker, AsyncDisposable {
@@ -30,8 +32,10 @@ export class SleepingServers implements Waker, AsyncDisposable {
   /** By device id; on the clock. */
   readonly #calledAt = new Map<string, number>();
   readonly #calls = new Map<string, Cancel>();
+  /** What was noted of a server, so that the same is not looked through each time. */
+  #noted = new WeakMap<ReadonlySet<string>, readonly WakeCard[]>();
   #core: Pick<Core, 'fleet' | 'emit'> | undefined;
-  #unlisten: Cancel = () => {};
+  #stops: readonly Cancel[] = [];
   #timer: Cancel | undefined;
 
   constructor(options: SleepingServersOptions) {
@@ -61,12 +65,18 @@ export class SleepingServers implements Waker, AsyncDisposable {
   async start(core: Pick<Core, 'fleet' | 'emit'>): Promise<void> {
     await this.#file.read();
     this.#core = core;
-    this.#unlisten = core.fleet.onChange(() => {
-      this.#timer ??= this.#options.clock.after(NOTE_AFTER_MS, () => {
+    const { clock } = this.#options;
+    const soon = () => {
+      this.#timer ??= clock.after(NOTE_AFTER_MS, () => {
         this.#timer = undefined;
         this.#note();
       });
-    });
+    };
+    const again = () => {
+      this.#noted = new WeakMap();
+      this.#note();
+    };
+    this.#stops = [core.fleet.onChange(soon), clock.every(NOTE_AGAIN_MS, again)];
   }
 
   canWake(modelKey: string): boolean {
@@ -123,11 +133,14 @@ export class SleepingServers implements Waker, AsyncDisposable {
     const { fleet } = this.#core ?? {};
     if (!fleet) return;
     const links = linksNow(config.interfaces);
+    const addresses = fleet.addresses();
     let news = false;
     for (const server of fleet.servers()) {
       const { deviceId, name, tags, modelKeys, verdict, wakeCards = [] } = server;
       if (verdict.state !== 'reliable' || !tags || wakeCards.length === 0) continue;
-      const hosts = hostsOf(server, fleet.addresses());
+      if (this.#noted.get(modelKeys) === wakeCards && !this.#calledAt.has(deviceId)) continue;
+      this.#noted.set(modelKeys, wakeCards);
+      const hosts = hostsOf(server, addresses);
       const cards = cardsMet(wakeCards, hosts, (address) => onLink(address, links));
       if (cards.length === 0) continue;
       this.#calls.get(deviceId)?.();
@@ -141,7 +154,7 @@ export class SleepingServers implements Waker, AsyncDisposable {
 
   /** Ends what is under way; resolves when all is written. Never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#unlisten();
+    for (const stop of this.#stops) stop();
     this.#timer?.();
     for (const cancel of this.#calls.values()) cancel();
     if (this.#core) this.#note();

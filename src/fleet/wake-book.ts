@@ -1,8 +1,8 @@
 import { readWakeCards } from '../discovery/wake.ts';
 import type { KnownServer } from './wake-plan.ts';
 
-/** More machines than a home or an office wakes; the one not seen for longest goes. */
-const MAX_SERVERS = 32;
+/** More machines than a home or an office wakes. */
+const MAX_SERVERS = 64;
 /** More than a person keeps on a machine; those beyond it wake nobody. */
 const MAX_MODELS = 512;
 /** Names of models are shorter; what is not, wakes nobody. */
@@ -11,6 +11,8 @@ const MAX_TEXT = 256;
 const KEEP_MS = 90 * 24 * 3_600_000;
 /** That a server is there still is news for the file this often, ms. */
 const SEEN_AGAIN_MS = 24 * 3_600_000;
+/** Where there are too many, one that has not been there for so long makes room, ms: others would take turns. */
+const MAKES_ROOM_MS = 2 * SEEN_AGAIN_MS;
 
 /** What is remembered of servers that can be woken, in bounds. */
 export class WakeBook {
@@ -23,8 +25,8 @@ export class WakeBook {
     const now = { ...server, name: server.name.slice(0, MAX_TEXT), models: [...models].sort(), calls: 0 };
     const before = this.#servers.get(deviceId);
     if (before && sameBut(before, now) && now.seenAt - before.seenAt < SEEN_AGAIN_MS) return false;
+    if (!before && !this.#hasRoom(now.seenAt)) return false;
     this.#servers.set(deviceId, now);
-    this.#bound();
     return true;
   }
 
@@ -43,19 +45,20 @@ export class WakeBook {
     for (const row of rows) {
       const server = readKnown(row);
       if (!server || now - server.seenAt > KEEP_MS || this.#servers.has(server.deviceId)) continue;
-      this.#servers.set(server.deviceId, server);
+      if (this.#servers.size < MAX_SERVERS) this.#servers.set(server.deviceId, server);
     }
-    this.#bound();
   }
 
   toJSON(): readonly KnownServer[] {
     return this.all();
   }
 
-  #bound(): void {
-    const oldest = [...this.#servers.values()].sort((a, b) => a.seenAt - b.seenAt);
-    for (const { deviceId } of oldest.slice(0, Math.max(0, oldest.length - MAX_SERVERS)))
-      this.#servers.delete(deviceId);
+  #hasRoom(now: number): boolean {
+    if (this.#servers.size < MAX_SERVERS) return true;
+    const [oldest] = [...this.#servers.values()].sort((a, b) => a.seenAt - b.seenAt);
+    if (!oldest || now - oldest.seenAt < MAKES_ROOM_MS) return false;
+    this.#servers.delete(oldest.deviceId);
+    return true;
   }
 }
 

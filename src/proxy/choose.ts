@@ -83,7 +83,7 @@ export class Chooser {
     const found = await pick();
     if (found || router.isHeld(modelKey) || this.#gone.aborted) return found;
     // Whoever waits for one to wake has looked already, and hears of what changes elsewhere.
-    if (this.#woken) return undefined;
+    if (this.#woken && this.#canWake(modelKey)) return undefined;
     if (tried.size === 0) await router.relist(RELIST_MS);
     const late = await pick();
     if (late || router.isHeld(modelKey) || this.#canWake(modelKey)) return late;
