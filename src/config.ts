@@ -39,6 +39,8 @@ export interface CommonConfig {
   readonly logFormat: 'auto' | 'json' | 'pretty';
   /** The lines of ollama_load_balancer; absent: no. */
   readonly emoji?: boolean;
+  /** Prompts and answers go into the log; absent: no. */
+  readonly logBodies?: boolean;
   /** Absent: log to stderr. */
   readonly logFile?: string;
   /** How long connecting to a server may take; at least 1. */
@@ -204,6 +206,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     logLevel: pick(OPTIONS.logLevel, input),
     logFormat: pick(OPTIONS.logFormat, input),
     ...(pick(OPTIONS.emoji, input) ? { emoji: true } : {}),
+    ...(pick(OPTIONS.logBodies, input) ? { logBodies: true } : {}),
     ...(logFile === undefined ? {} : { logFile }),
     connectTimeoutMs: pick(OPTIONS.connectTimeoutMs, input),
     silenceTimeoutMs: pick(OPTIONS.silenceTimeoutMs, input),

@@ -11,6 +11,7 @@ import { startCluster } from './_cluster.ts';
 import { cleanEnvironment, startDaemon, temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { TestProcess } from './_process.ts';
+import { ask, chat } from './_simulate-client.ts';
 
 const here = { env: {}, platform: 'linux', homedir: '/home/u', cwd: '/', hostname: 'h' } as const;
 const configOf = (flags: Record<string, string | boolean>) =>
@@ -138,5 +139,33 @@ describe('--log-format', () => {
     });
     expect((await child.exited).code).not.toBe(0);
     expect(child.output).toContain('json');
+  });
+});
+
+describe('--log-bodies', () => {
+  const asked = async (logBodies: boolean) => {
+    await using cluster = await startCluster({ client: { logBodies } });
+    await ask(cluster, '/api/chat', chat('simulated', 'a secret of mine'));
+    await ask(cluster, '/api/show', { model: 'simulated', note: 'a secret of mine' });
+    return cluster.log;
+  };
+
+  it('puts what is asked and answered into the log, and no other bodies', async () => {
+    const log = await asked(true);
+    const [prompt, ...others] = log.said('request body');
+    expect(prompt).toMatchObject({
+      id: expect.any(String),
+      body: expect.stringContaining('a secret of mine'),
+    });
+    expect(others).toEqual([]);
+    expect(log.said('answer body')).toMatchObject([
+      { id: prompt?.id, body: expect.stringContaining('"done":true') },
+    ]);
+  });
+
+  it('is off unless asked for: no line says what was asked', async () => {
+    const log = await asked(false);
+    expect(log.said('request')).toHaveLength(2);
+    expect(JSON.stringify(log.lines)).not.toContain('secret');
   });
 });

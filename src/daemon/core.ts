@@ -46,7 +46,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     config,
     version: VERSION,
     mode: config.mode,
-    emoji: config.emoji,
     pool: () => router.pool(),
     loads: () => knownLoads(router.pool(), desks, config.ollama),
     admit: (exchange) => keys.admit(exchange),
@@ -132,6 +131,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     told: (exchange: Exchange) => options.told(exchange, rights.manages(exchange)),
     onManaged,
     ...options.liberties,
+    bodyLog: observation.bodyLog,
     loadOf: (server: PoolServer) => desks.of(server).load(),
   };
   const all = makeWay(wayParts, router, options.rules(parts));

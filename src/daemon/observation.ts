@@ -5,6 +5,7 @@ import { tracePaths } from '../dashboard/trace-paths.ts';
 import { reasonOf } from '../errors.ts';
 import type { ServerLoad } from '../fleet/load.ts';
 import type { PoolServer } from '../fleet/pool.ts';
+import { BodyLog } from '../observe/body-log.ts';
 import { EndedTally } from '../observe/ended-tally.ts';
 import { EventStream } from '../observe/event-stream.ts';
 import type { Log } from '../observe/log.ts';
@@ -22,20 +23,22 @@ export interface ObservationOptions {
   readonly log: Log;
   readonly version: string;
   readonly mode: string;
-  /** Choices and servers are told in other words. */
-  readonly emoji?: boolean | undefined;
   /** The servers as they are now; asked from when the daemon runs. */
   readonly pool: () => readonly PoolServer[];
   /** What runs and waits at each server of which that is known. */
   readonly loads: () => Iterable<ServerLoad>;
   /** Throws when a request shows no API key and one is required. */
   readonly admit: (exchange: Exchange) => void;
-  readonly config: Pick<CommonConfig, 'dataDir' | 'traces'> & { readonly mode: 'client' | 'server' };
+  readonly config: Pick<CommonConfig, 'dataDir' | 'traces' | 'logBodies' | 'emoji'> & {
+    readonly mode: 'client' | 'server';
+  };
 }
 
 /** Wires those who observe a daemon to what happens in it, and the paths where they show it. */
 export class Observation implements AsyncDisposable {
   readonly events: EventStream;
+  /** Is told what is asked and answered; undefined: the owner does not want that. */
+  readonly bodyLog: BodyLog | undefined;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
   readonly #traces: Traces | undefined;
   readonly #past: PastUsage | undefined;
@@ -46,8 +49,9 @@ export class Observation implements AsyncDisposable {
     this.events = new EventStream((error) =>
       log.error('an observer failed, requests go on', { reason: reasonOf(error) }),
     );
+    this.bodyLog = config.logBodies ? new BodyLog(log) : undefined;
     const told = narrate(log, clock);
-    this.events.listen(options.emoji ? narrateEmoji(log, options.pool, told) : told);
+    this.events.listen(config.emoji ? narrateEmoji(log, options.pool, told) : told);
     const metrics = new Metrics({ ...options, servers: options.pool });
     this.events.listen(metrics.count);
     this.events.listen(this.#tally.count);

@@ -129,7 +129,7 @@ function unanswered(input: AttemptInput, arrival: Arrival & { stage: 'dial' | 's
 }
 
 async function answered(
-  { router, clock }: AttendedOptions,
+  { router, clock, bodyLog }: AttendedOptions,
   input: AttemptInput,
   response: IncomingMessage,
   sentAt: number,
@@ -192,6 +192,7 @@ async function answered(
     },
   });
   if (end.type === 'completed') {
+    if (route.class === 'inference' && end.tail !== '') bodyLog?.answer(exchange.id, end.tail);
     if (status === 200)
       exchange.counters = readCounters({ protocol: route.protocol, framing, tail: end.tail });
     return {

@@ -8,6 +8,16 @@ export interface AttendedOptions {
   readonly clock: Clock;
   /** Silence after which a server is given up, ms; 0 leaves that to the probe beside the request. */
   readonly silenceTimeoutMs: number;
+  /** Told what is asked and answered; absent: nobody may be. */
+  readonly bodyLog?: BodyTold | undefined;
+}
+
+/** Is told what is asked and answered. */
+export interface BodyTold {
+  /** A request's body as it was sent, or its beginning. */
+  request(id: string, body: Buffer): void;
+  /** The end of an answer as the server sent it. */
+  answer(id: string, end: string): void;
 }
 
 /** A request under way, with somebody watching the server meanwhile. */

@@ -74,6 +74,8 @@ export class Forwarder {
     try {
       const bounds = bodyBounds(route, request.socket.remoteAddress);
       body = await bodies.read(request, exchange.response, bounds);
+      if (route.class === 'inference')
+        this.#options.bodyLog?.request(exchange.id, body.type === 'whole' ? body.bytes : body.beginning);
       await this.#tryServers(exchange, body, gone);
     } catch (error) {
       if (!gone.aborted) throw error;

@@ -54,6 +54,15 @@ export const PROCESS_OPTIONS = Object.freeze({
     help: 'log choices and servers in the lines of ollama_load_balancer',
     commands: RUNNING,
   }),
+  logBodies: option({
+    flag: 'log-bodies',
+    env: 'OLLANA_LOG_BODIES',
+    kind: 'switch',
+    parse: parseSwitch,
+    fallback: 'false',
+    help: 'log what is asked and answered, 8 kB of each: prompts are in the log then',
+    commands: RUNNING,
+  }),
   logFile: option({
     flag: 'log-file',
     env: 'OLLANA_LOG_FILE',
