@@ -24,6 +24,9 @@ export const LIMIT_NAMES = [
   /** Streams of what changes here, of one peer and of all. */
   'watchers-per-peer',
   'watchers',
+  /** Files of models that are being copied from here, by one paired device and by all. */
+  'copies-per-device',
+  'copies',
   /** What a server answers: its header, and what it says before that (1xx). */
   'answer-header',
   'answer-interim',

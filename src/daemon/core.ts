@@ -209,7 +209,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       ? 'this ollana listens on this machine only: show the code on the server, and type `ollana device pair NAME` here'
       : undefined,
   });
-  const toAll = [rights.refuses, pairing.answers, own, api.answers];
+  const lends = peers ? [peers.shelf.answers] : [];
+  const toAll = [rights.refuses, pairing.answers, ...lends, own, api.answers];
   const answerers = [...toAll, dashboard.answers, showsHealth, observation.answers];
   const answers = (exchange: Exchange): boolean => {
     // A dozen rows of paths that are none of Ollama's, but for `/`, need not be looked through for every prompt.

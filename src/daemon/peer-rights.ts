@@ -6,6 +6,7 @@ import type { Exchange } from '../proxy/exchange.ts';
 import { type Device, type Right, USUAL_RIGHTS } from '../security/allow-list.ts';
 import type { Trust } from '../security/trust.ts';
 import { type Exposure, judgeRight } from '../server/exposure.ts';
+import { BLOBS_PATH, MANIFESTS_PATH } from '../server/shelf-wire.ts';
 import { TICKETS_PATH } from '../server/ticket-wire.ts';
 import type { Gate } from './gate.ts';
 import { FACTS_PATH } from './own-paths.ts';
@@ -24,6 +25,9 @@ const NEEDED = new Map<string, Right>([
   [WATCH_PATH, 'read'],
   [FACTS_PATH, 'read'],
   ['/nodes', 'read'],
+  // Whoever may run a model may have it; one that may read lists is not told more than those.
+  [MANIFESTS_PATH, 'inference'],
+  [BLOBS_PATH, 'inference'],
 ]);
 
 /** What each of the other machines may do here. */
@@ -55,7 +59,7 @@ export class PeerRights {
   /** Answers a request for one of ollana's own paths that its sender may not have; returns false for all others. */
   refuses = (exchange: Exchange): boolean => {
     const path = pathOf(exchange.target);
-    const right = NEEDED.get(path.startsWith('/nodes/') && exchange.method !== 'POST' ? '/nodes' : path);
+    const right = NEEDED.get(rowOf(path, exchange.method));
     if (exchange.fromHere || right === undefined) return false;
     const verdict = judgeRight(right, path, this.exposureOf(exchange));
     if (verdict.type === 'allowed') return false;
@@ -63,6 +67,12 @@ export class PeerRights {
     answerError(exchange, new OllanaError('OLLANA_NOT_ALLOWED', message, { status: 403 }));
     return true;
   };
+}
+
+/** The row of `NEEDED` for a path: those below some paths share one. */
+function rowOf(path: string, method: string): string {
+  if (path.startsWith(BLOBS_PATH)) return BLOBS_PATH;
+  return path.startsWith('/nodes/') && method !== 'POST' ? '/nodes' : path;
 }
 
 /** What the owner types on this machine. */

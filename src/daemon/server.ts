@@ -8,11 +8,13 @@ import type { ServerFacts } from '../fleet/pool.ts';
 import { toldHeaders } from '../fleet/told.ts';
 import { onlyAt } from '../fleet/view.ts';
 import type { Log } from '../observe/log.ts';
+import { LanPull } from '../proxy/lan-pull.ts';
 import { Feed } from '../server/feed.ts';
 import { FreeMemory } from '../server/free-memory.ts';
 import { GpuTool } from '../server/gpu-tool.ts';
 import { MachineReader } from '../server/machine-reader.ts';
 import { ModelDisk } from '../server/model-disk.ts';
+import { ModelShelf } from '../server/model-shelf.ts';
 import { OllamaParallel } from '../server/parallel.ts';
 import { kindOf, slotsIfKnown } from '../server/slots.ts';
 import { tellFeed } from '../server/tell-feed.ts';
@@ -31,6 +33,14 @@ import { tellWake } from './tell-wake.ts';
 /** A peer is told at once that Ollama is away, so that it can try another server. */
 const HOLD_MS = { inference: 0, other: 0 };
 
+/** What server mode is given beside its configuration. */
+export interface ServerSurroundings {
+  readonly clock?: Clock;
+  readonly reloader?: Reloader;
+  /** Where the Ollama keeps its models, for who knows it; absent: as is found out. */
+  readonly modelsDir?: string;
+}
+
 /**
  * Starts server mode: the LAN face in front of this machine's Ollama, announced on the network for as long as
  * that Ollama answers; which of the two starts first does not matter. This machine's own apps may use the other
@@ -39,7 +49,7 @@ const HOLD_MS = { inference: 0, other: 0 };
 export async function startServer(
   config: ServerConfig,
   log: Log,
-  { clock = systemClock, reloader }: { readonly clock?: Clock; readonly reloader?: Reloader } = {},
+  { clock = systemClock, reloader, modelsDir }: ServerSurroundings = {},
 ): Promise<Daemon> {
   const { ollama } = config;
   const isAway = ({ url }: ServerFacts) => url !== ollama;
@@ -50,6 +60,8 @@ export async function startServer(
   const others: DiscoverySource[] = [];
   const parallel = new OllamaParallel({ url: ollama, given: config.parallel, clock });
   const disk = new ModelDisk({ url: ollama, environment: () => parallel.environment });
+  const shelf = new ModelShelf(() => modelsDir ?? disk.dir());
+  const lanPull = new LanPull({ ollama, servers: () => core.fleet.servers(), shelf, disk });
   const machine = new MachineReader({
     clock,
     gpus,
@@ -73,8 +85,8 @@ export async function startServer(
     policy: 'fastest',
     slots: (model, facts) =>
       slotsIfKnown(facts && isAway(facts) ? undefined : parallel.known(), kindOf(model, facts)),
-    rules: localRules(ollama),
-    peers: peerRules(ollama, clock),
+    rules: localRules(ollama, lanPull),
+    peers: peerRules(ollama, clock, { lanPull, shelf }),
     onManaged: () => {},
     told: ({ route, fromHere }, manages) =>
       route.path === '/api/version'

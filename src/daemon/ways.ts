@@ -13,6 +13,7 @@ import type { Router } from '../routing/router.ts';
 import type { Targets } from '../routing/targets.ts';
 import type { TicketDoor } from '../server/ticket-door.ts';
 import type { Desks } from './desks.ts';
+import type { ShelfPaths } from './shelf-paths.ts';
 
 /** What rules can be made of. */
 export interface RuleParts {
@@ -33,6 +34,8 @@ export interface Rules {
   readonly target: (exchange: Exchange, asked: Asked, pool: Pool) => Targets;
   /** Whose turn a request takes in a queue, and how it gets its seat. */
   readonly entry: ForwardOptions['entry'];
+  /** Answers pulls with what paired servers have; absent: nobody does. */
+  readonly lanPull?: ForwardOptions['lanPull'];
 }
 
 /** The rules for other machines where they are served. */
@@ -41,6 +44,8 @@ export interface PeerRules extends Rules {
   readonly view: FleetView;
   /** Hands out places in this machine's queue. */
   readonly door: TicketDoor;
+  /** Lends models of this machine to paired devices. */
+  readonly shelf: ShelfPaths;
 }
 
 /** What the user lets us do to requests beyond passing them on. */
@@ -51,7 +56,10 @@ export type Liberties = Pick<
 
 /** What both kinds of client are served with. */
 export interface WayParts
-  extends Omit<ForwardOptions, 'router' | 'explain' | 'target' | 'entry' | 'toEach' | 'onManaged'> {
+  extends Omit<
+    ForwardOptions,
+    'router' | 'explain' | 'target' | 'entry' | 'toEach' | 'onManaged' | 'lanPull'
+  > {
   readonly fleet: Fleet;
   readonly connectTimeoutMs: number;
   /** Told of requests that change what a server stores, when it has answered. */
@@ -61,7 +69,7 @@ export interface WayParts
 /** What serves those for whom `rules` are, with the servers that `router` sees. */
 export function makeWay(parts: WayParts, router: Router, rules: Rules): Way {
   const { fleet, transport, clock, connectTimeoutMs, via, holdMs } = parts;
-  const { explain, target, entry } = rules;
+  const { explain, target, entry, lanPull } = rules;
   const refresh = (id: string) => fleet.refresh(id);
   const { agent } = transport;
   return {
@@ -70,6 +78,7 @@ export function makeWay(parts: WayParts, router: Router, rules: Rules): Way {
       router,
       explain,
       entry,
+      lanPull,
       target: (exchange, asked) => target(exchange, asked, router.pool()),
       toEach: (...request) => broadcast({ agent, clock, connectTimeoutMs, via, refresh }, ...request),
       onManaged: (exchange, id) => {

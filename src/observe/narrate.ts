@@ -102,8 +102,11 @@ function narrateProxy(log: Log, clock: Clock): (event: ProxyEvent) => void {
         : log.warn('attempt failed', fields);
     }
     if (event.type === 'model-pulled') {
-      const { type: _type, ...fields } = event;
-      return log.info('pulling a model that no server has', fields);
+      const { type: _type, copies, ...fields } = event;
+      return log.info(
+        copies ? 'copying a model from a server' : 'pulling a model that no server has',
+        fields,
+      );
     }
     const [level, message] = lineOf(event);
     // Of every request: what is not written is not put together either.

@@ -11,6 +11,8 @@ import { OWN_VIA } from './client.ts';
 /** What a server tells of a pull. */
 export interface PullProgress {
   readonly status: string;
+  /** Of the layer that is being fetched; undefined where there is none. */
+  readonly digest: string | undefined;
   /** Bytes of the layer that is being fetched; undefined where there is none. */
   readonly completed: number | undefined;
   readonly total: number | undefined;
@@ -94,6 +96,7 @@ export function pullModel(options: PullOptions): Promise<void> {
 
 interface Line {
   readonly status: string | undefined;
+  readonly digest: string | undefined;
   readonly error: string | undefined;
   readonly completed: number | undefined;
   readonly total: number | undefined;
@@ -106,9 +109,10 @@ function readLine(text: string): Line {
   } catch {
     value = undefined; // No Ollama says such a thing; the end of the answer decides.
   }
-  const { status, error, completed, total } = (value ?? {}) as Record<string, unknown>;
+  const { status, digest, error, completed, total } = (value ?? {}) as Record<string, unknown>;
   return {
     status: typeof status === 'string' ? reasonOf({ message: status }) : undefined,
+    digest: typeof digest === 'string' ? reasonOf({ message: digest }) : undefined,
     error: typeof error === 'string' ? reasonOf({ message: error }) : undefined,
     completed: typeof completed === 'number' ? completed : undefined,
     total: typeof total === 'number' ? total : undefined,

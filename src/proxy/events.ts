@@ -49,6 +49,8 @@ export type ProxyEvent =
       readonly status: string;
       /** How much of the present layer is there; undefined where it is no layer. */
       readonly percent: number | undefined;
+      /** It comes from another server, or might have; absent: it was pulled because no server has it. */
+      readonly copies?: true;
     }
   | {
       readonly type: 'request-ended';

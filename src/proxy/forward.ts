@@ -11,6 +11,7 @@ import { type ChooseOptions, Chooser, RELIST_MS } from './choose.ts';
 import { ClientGone } from './client-gone.ts';
 import { EmbedBatches } from './embed.ts';
 import type { Exchange } from './exchange.ts';
+import type { LanPull } from './lan-pull.ts';
 import { ownHeaders } from './own-headers.ts';
 import { isRepeatable } from './retry.ts';
 import { type StoredAnswer, sendStored } from './stored-answer.ts';
@@ -27,6 +28,8 @@ export interface ForwardOptions
     AutoPullOptions {
   /** How many servers run a request at once, of which the first token wins; absent: one. */
   readonly raceWidth?: number | undefined;
+  /** Answers pulls with what paired servers have; absent where no model is stored. */
+  readonly lanPull?: LanPull | undefined;
   readonly bodies: BodyReader;
   /** Throws, or rejects, when this client may not have what it asks for. */
   readonly admit: (exchange: Exchange, asked: Asked) => void | Promise<void>;
@@ -114,6 +117,8 @@ export class Forwarder {
     if (targets.type === 'each' && body.type === 'whole') {
       return this.#options.toEach(exchange, targets.servers, body.bytes, gone.signal);
     }
+    if (exchange.route.path === '/api/pull' && (await this.#copied(exchange, asked, body, targets, gone)))
+      return;
     const other = targets.type === 'any' ? substituted(this.#options, exchange, asked, body) : undefined;
     if (other) {
       body = other;
@@ -195,6 +200,17 @@ export class Forwarder {
   /** Whether a server that sleeps has the model: nobody else needs it. */
   #sleeps({ modelKey }: Asked): boolean {
     return modelKey !== undefined && this.#options.waker?.canWake(modelKey) === true;
+  }
+
+  /** Whether it was a pull, and has been answered by a copy from a server nearby. */
+  async #copied(exchange: Exchange, asked: Asked, body: Body, targets: Targets, gone: ClientGone) {
+    const { lanPull, onManaged } = this.#options;
+    if (!lanPull) return false;
+    const headers = (reason: string) => this.#answerHeaders(exchange, reason);
+    const tools = { ...this.#options, headers };
+    if (!(await lanPull.answers(exchange, asked, body, targets, tools, gone))) return false;
+    if (exchange.deviceId !== undefined) onManaged(exchange, exchange.deviceId);
+    return true;
   }
 
   #answerHeaders(exchange: Exchange, reason: string): string[] {

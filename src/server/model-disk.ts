@@ -34,12 +34,17 @@ export class ModelDisk {
 
   /** Bytes that there are and that are free there; undefined where that is not known. Never rejects. */
   async room(): Promise<Room | undefined> {
+    const dir = this.dir();
+    return dir === undefined ? undefined : roomAt(dir);
+  }
+
+  /** The folder of its models, which may be closed to us; undefined where that is not known. */
+  dir(): string | undefined {
     const { url, environment } = this.#options;
     if (!isLoopbackHost(addressOf(url).hostname)) return undefined;
     const dir = modelsDir(environment(), homedir());
     // Nobody says where it keeps them, and our own user has none: it may be anywhere.
-    if (environment() === undefined && !existsSync(dirname(dir))) return undefined;
-    return roomAt(dir);
+    return environment() === undefined && !existsSync(dirname(dir)) ? undefined : dir;
   }
 }
 
