@@ -85,26 +85,30 @@ describe('the progress of a pull', () => {
   });
 
   it('is done by the success line alone', () => {
-    expect(advance(PULL_BEGUN, line({ status: 'success' })).state).toBe('done');
-    const broken = ended(advance(PULL_BEGUN, line({ status: 'writing manifest' })));
+    expect(advance(PULL_BEGUN, line({ status: 'success' }), 0).state).toBe('done');
+    const broken = ended(advance(PULL_BEGUN, line({ status: 'writing manifest' }), 0));
     expect(broken).toMatchObject({ state: 'failed', status: 'the answer broke off before it was done' });
   });
 
   it.each(['{"error":"disk full"}', 'null', '[', '"x'])('has failed after %s', (text) => {
-    const said = advance(PULL_BEGUN, text);
+    const said = advance(PULL_BEGUN, text, 0);
     expect(said.state).toBe('failed');
-    expect(advance(said, line({ status: 'success' })).state).toBe('failed');
+    expect(advance(said, line({ status: 'success' }), 0).state).toBe('failed');
   });
 
   it('bears numbers that cannot be', () => {
-    const said = advance(PULL_BEGUN, line({ status: 's', digest: 'd', total: -5, completed: 1e300 }));
+    const said = advance(PULL_BEGUN, line({ status: 's', digest: 'd', total: -5, completed: 1e300 }), 0);
     expect(pullLine('x', said, 79)).toBe('x                s');
   });
 });
 
 describe('the board of pulls', () => {
-  const half = advance(PULL_BEGUN, line({ status: 'pulling aa', digest: 'd', total: 2e9, completed: 1e9 }));
-  const done = advance(half, line({ status: 'success' }));
+  const half = advance(
+    PULL_BEGUN,
+    line({ status: 'pulling aa', digest: 'd', total: 2e9, completed: 1e9 }),
+    0,
+  );
+  const done = advance(half, line({ status: 'success' }), 0);
 
   it('redraws its lines on a terminal, at most ten times a second, and the end at once', () => {
     const written: string[] = [];

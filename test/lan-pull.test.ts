@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { until } from './_deadline.ts';
+import { readPlainPull } from '../src/proxy/pull-request.ts';
+import { next, until } from './_deadline.ts';
 import {
   keepModel,
   type LanServer,
@@ -151,7 +153,12 @@ describe('a pull of a model that a paired server has', () => {
     const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
     await untilKnown(gpu, 'm');
     const sent = send(gpu.daemon, '/api/pull', { model: 'm' });
-    await sent.started;
+    const answer = await next<IncomingMessage>(sent.request, 'response', 5000);
+    let text = '';
+    answer.on('data', (chunk: Buffer) => {
+      text += chunk;
+    });
+    await until(5000, 'some of it to be here', () => text.includes('"completed"'), 1);
     sent.request.destroy();
     await gpu.ollama.onceAborted(({ path }) => path.startsWith('/api/blobs/'));
     expect(pulls(gpu)).toBe(0);
@@ -245,6 +252,26 @@ describe('a pull goes to the internet as ever', () => {
     await untilKnown(gpu, 'm');
     expect(saidIn((await pull(gpu, 'm', { insecure: true })).text)[0]).toBe('pulling manifest');
     expect(taken(gpu)).toEqual([]);
+  });
+});
+
+describe('the body of a pull', () => {
+  it.each([
+    ['{"model":"m"}', { model: 'm', streams: true }],
+    ['{"name":"m","stream":false}', { model: 'm', streams: false }],
+    ['{"model":"","username":"","password":"","name":"m"}', { model: 'm', streams: true }],
+    ['{"model":"m","insecure":false,"stream":null}', { model: 'm', streams: true }],
+    ['{"model":"m","name":"other"}', undefined],
+    ['{"model":"m","MODEL":"other"}', undefined],
+    ['{"model":"m","insecure":true}', undefined],
+    ['{"model":"m","username":"u"}', undefined],
+    ['{"model":"m","stream":"no"}', undefined],
+    ['{"model":["m"]}', undefined],
+    ['{}', undefined],
+    ['null', undefined],
+    ['{', undefined],
+  ])('%s', (text, read) => {
+    expect(readPlainPull(Buffer.from(text))).toEqual(read);
   });
 });
 

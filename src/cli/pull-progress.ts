@@ -8,10 +8,22 @@ export interface PullProgress {
   readonly completed: number;
   /** By digest. */
   readonly parts: ReadonlyMap<string, { readonly total: number; readonly completed: number }>;
+  /** What has come from where: the name of a server, or '' for the internet. */
+  readonly sources: ReadonlyMap<string, Come>;
+  /** When the last line came, ms on whatever clock; undefined before the first. */
+  readonly heardAt: number | undefined;
+}
+
+/** Bytes that have come, and how long they took, ms. */
+export interface Come {
+  readonly bytes: number;
+  readonly ms: number;
 }
 
 /** A model has some ten parts; a server that names more than this is not counted further. */
 const MAX_PARTS = 1000;
+/** A model comes from some servers at most. */
+const MAX_SOURCES = 20;
 
 /** A pull of which nothing has been heard. */
 export const PULL_BEGUN: PullProgress = Object.freeze({
@@ -20,11 +32,14 @@ export const PULL_BEGUN: PullProgress = Object.freeze({
   total: 0,
   completed: 0,
   parts: new Map(),
+  sources: new Map(),
+  heardAt: undefined,
 });
 
-/** The progress after one more NDJSON line. Only the `success` line makes it done. Never throws. Pure. */
-export function advance(progress: PullProgress, line: string): PullProgress {
-  if (progress.state !== 'running') return progress;
+/** The progress after one more NDJSON line, which came at `now`. Only the `success` line makes it done. Never throws. Pure. */
+export function advance(before: PullProgress, line: string, now: number): PullProgress {
+  if (before.state !== 'running') return before;
+  const progress = { ...before, heardAt: now };
   const said = read(line);
   if (!said) return failed(progress, 'the server answered with something that is no progress');
   if (typeof said.error === 'string') return failed(progress, said.error);
@@ -33,18 +48,35 @@ export function advance(progress: PullProgress, line: string): PullProgress {
   const { digest } = said;
   if (typeof digest !== 'string' || (progress.parts.size >= MAX_PARTS && !progress.parts.has(digest)))
     return { ...progress, status };
-  const before = progress.parts.get(digest) ?? { total: 0, completed: 0 };
-  const total = bytesIn(said.total) ?? before.total;
+  const known = progress.parts.get(digest);
+  const part = known ?? { total: 0, completed: 0 };
+  const total = bytesIn(said.total) ?? part.total;
   // The line that begins a part has no `completed`.
-  const completed = Math.min(bytesIn(said.completed) ?? before.completed, total);
+  const completed = Math.min(bytesIn(said.completed) ?? part.completed, total);
   const parts = new Map(progress.parts).set(digest, { total, completed });
+  const from = typeof said.from === 'string' ? said.from : '';
+  // What the first line about a part has for the internet was there already: Ollama keeps what it has.
+  const bytes = known || from !== '' ? completed - part.completed : 0;
+  const sources = come(progress.sources, from, bytes, now - (before.heardAt ?? now));
   return {
     ...progress,
     status,
     parts,
-    total: progress.total - before.total + total,
-    completed: progress.completed - before.completed + completed,
+    sources,
+    total: progress.total - part.total + total,
+    completed: progress.completed - part.completed + completed,
   };
+}
+
+function come(
+  sources: PullProgress['sources'],
+  from: string,
+  bytes: number,
+  ms: number,
+): PullProgress['sources'] {
+  const known = sources.get(from);
+  if (bytes <= 0 || (!known && sources.size >= MAX_SOURCES)) return sources;
+  return new Map(sources).set(from, { bytes: (known?.bytes ?? 0) + bytes, ms: (known?.ms ?? 0) + ms });
 }
 
 /** The progress when the answer has ended: without a `success` line nothing was installed. Pure. */

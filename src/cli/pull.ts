@@ -7,6 +7,7 @@ import { allServers, chosenServer, neverAnswered } from './chosen-servers.ts';
 import { errorIn, readReport, sendToDaemon, serverOf, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { PullBoard } from './pull-board.ts';
+import { comeLines } from './pull-come.ts';
 import { advance, ended, failed, PULL_BEGUN, type PullProgress } from './pull-progress.ts';
 import { plainText } from './text.ts';
 
@@ -112,7 +113,7 @@ async function pullAt(
     });
     name = serverOf(answer) ?? name;
     if (answer.statusCode !== 200) throw new Error((await errorIn(answer)) ?? 'it gave no progress');
-    for await (const line of linesOf(answer)) note(advance(progress, line));
+    for await (const line of linesOf(answer)) note(advance(progress, line, systemClock.now()));
     note(ended(progress));
   } catch (error) {
     // What a server has said about the end counts, whatever becomes of the connection after it.
@@ -138,6 +139,7 @@ function summary(model: string, pulls: readonly Pulled[]): number {
   const names = done.map(({ name }) => name).join(', ');
   if (done.length > 0) process.stdout.write(`pulled ${plainText(model)} to ${plainText(names)}\n`);
   for (const { name, progress } of pulls) {
+    for (const line of comeLines(name, progress)) process.stdout.write(`${line}\n`);
     if (progress.state === 'done') continue;
     process.stderr.write(`ollana: not pulled to ${plainText(name)}: ${plainText(progress.status)}\n`);
   }

@@ -24,10 +24,12 @@ export function readPlainPull(body: Buffer): PlainPull | undefined {
     return undefined; // Ollama says what is wrong with it.
   }
   const { model, name, stream, ...more } = (value ?? {}) as Record<string, unknown>;
-  const wanted = model ?? name;
-  if (typeof wanted !== 'string' || wanted === '' || Object.keys(more).length > 0) return undefined;
-  if (model !== undefined && name !== undefined) return undefined;
-  return stream === undefined || typeof stream === 'boolean'
-    ? { model: wanted, streams: stream !== false }
-    : undefined;
+  // Ollama's own command writes all fields that there are, and leaves most of them empty.
+  const isEmpty = (one: unknown) => one === undefined || one === null || one === '' || one === false;
+  const wanted = isEmpty(model) ? name : model;
+  const isOne = isEmpty(model) || isEmpty(name) || model === name;
+  if (typeof wanted !== 'string' || wanted === '' || !isOne || !Object.values(more).every(isEmpty))
+    return undefined;
+  if (!isEmpty(stream) && stream !== true) return undefined;
+  return { model: wanted, streams: stream !== false };
 }

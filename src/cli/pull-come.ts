@@ -1,0 +1,15 @@
+import { byteText } from './byte-text.ts';
+import type { PullProgress } from './pull-progress.ts';
+import { plainText } from './text.ts';
+
+/** Less comes with one line of progress, and its speed says nothing, ms. */
+const LEAST_MS = 1;
+
+/** Where the bytes of a pull to the server `to` came from and how fast, a line for each source. Pure. */
+export function comeLines(to: string, { sources }: PullProgress): readonly string[] {
+  return [...sources].map(([from, { bytes, ms }]) => {
+    const source = from === '' ? 'the internet' : `${plainText(from)} (LAN)`;
+    const speed = `${byteText((bytes / Math.max(LEAST_MS, ms)) * 1000)}/s`;
+    return `from ${source} to ${plainText(to)}: ${byteText(bytes)} at ${speed}`;
+  });
+}
