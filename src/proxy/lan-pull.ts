@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
+import { fetchJson } from '../ollama/client.ts';
+import { readTags, type TagRow } from '../ollama/lists.ts';
 import { pullModel } from '../ollama/pull.ts';
 import type { Targets } from '../routing/targets.ts';
 import { copyCandidates } from '../server/copy-candidates.ts';
@@ -46,6 +48,8 @@ interface Wanted extends PlainPull {
 
 /** Copies under way at once; more pulls go to the internet as ever. */
 const MAX_COPIES = 8;
+/** An Ollama that takes longer over its own list is in trouble, ms. */
+const LIST_LIMIT_MS = 5000;
 
 /**
  * Answers pulls for this machine's Ollama with what paired servers have. Their files come first; then Ollama itself
@@ -82,8 +86,8 @@ export class LanPull {
       targets.type === 'any' || (targets.type === 'one-of' && targets.servers[0]?.url === ollama);
     const wanted = body.type === 'whole' ? readPlainPull(body.bytes) : undefined;
     if (!wanted || !isHere || server?.verdict.state !== 'reliable' || modelKey === undefined) return false;
-    const neighbours = copyCandidates(servers, ollama, modelKey);
-    if (neighbours.length === 0 || this.#copies.size >= MAX_COPIES) return false;
+    const candidates = (here: readonly TagRow[]) => copyCandidates(servers, ollama, modelKey, here);
+    if (candidates([]).length === 0 || this.#copies.size >= MAX_COPIES) return false;
     const options = streamOptions(tools, gone);
     const tell = (status: string) =>
       tools.emit({
@@ -98,7 +102,9 @@ export class LanPull {
     let plan: CopyPlan | undefined;
     try {
       const refused = ({ name }: { name: string }, why: string) => tell(`not from ${name}: ${why}`);
-      plan = await planCopy(neighbours, ollama, refused, options);
+      // The list that is kept may be some seconds old, and the model removed meanwhile.
+      const list = await fetchJson(`${ollama}/api/tags`, { ...options, timeoutMs: LIST_LIMIT_MS });
+      plan = await planCopy(candidates(readTags(list)), ollama, refused, options);
     } catch (error) {
       tell(`not from another server: ${reasonOf(error)}`);
     }

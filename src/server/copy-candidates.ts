@@ -9,20 +9,22 @@ const MAX_NEIGHBOURS = 8;
 
 /**
  * The servers from which a model may be copied to the Ollama at `own`, newest copy first: those that list it as a model
- * of files which is not here, or is newer than the one here. Whether they are paired is for whoever dials them. Pure.
+ * of files which is not among the rows `here` that this Ollama has, or is newer there. Whether they are paired is for
+ * whoever dials them. Pure.
  */
 export function copyCandidates(
   servers: readonly ServerFacts[],
   own: string,
   modelKey: string,
+  here: readonly TagRow[],
 ): readonly Neighbour[] {
   const rowOf = ({ tags }: ServerFacts) => tags?.find(({ key }) => key === modelKey);
-  const here = servers.filter(({ url }) => url === own).map(rowOf)[0];
+  const ownRow = here.find(({ key }) => key === modelKey);
   return servers
     .filter(({ url, kind, verdict }) => url !== own && kind === 'ollana' && verdict.state === 'reliable')
     .flatMap((server) => {
       const row = rowOf(server);
-      return row && isFile(row) && isNews(row, here) ? [{ server, row }] : [];
+      return row && isFile(row) && isNews(row, ownRow) ? [{ server, row }] : [];
     })
     .sort((a, b) => timeOf(b.row) - timeOf(a.row))
     .slice(0, MAX_NEIGHBOURS)
