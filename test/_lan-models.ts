@@ -35,8 +35,13 @@ export interface KeptModel {
 
 const TYPE = 'application/vnd.ollama.image.';
 
-/** Writes a model as Ollama keeps it; the same `weights` give the same model. */
-export function keepModel(dir: string, name: string, weights: Buffer = randomBytes(3_000_000)): KeptModel {
+/** Writes a model as Ollama keeps it; the same `weights` give the same model. `size` is what it says of them. */
+export function keepModel(
+  dir: string,
+  name: string,
+  weights: Buffer = randomBytes(3_000_000),
+  size = weights.length,
+): KeptModel {
   const keep = (bytes: Buffer, mediaType: string) => {
     const digest = `sha256:${sha256(bytes)}`;
     const file = blobFile(dir, digest)!;
@@ -44,7 +49,7 @@ export function keepModel(dir: string, name: string, weights: Buffer = randomByt
     writeFileSync(file, bytes);
     return { mediaType, digest, size: bytes.length };
   };
-  const model = keep(weights, `${TYPE}model`);
+  const model = { ...keep(weights, `${TYPE}model`), size };
   const layers = [
     model,
     keep(Buffer.from('{{ .Prompt }}'), `${TYPE}template`),

@@ -1,21 +1,25 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../src/clock.ts';
 import type { ServerFacts } from '../src/fleet/pool.ts';
+import { fetchSmall } from '../src/ollama/client.ts';
 import { readTags } from '../src/ollama/lists.ts';
 import { modelKey } from '../src/ollama/names.ts';
 import { readPlainPull } from '../src/proxy/pull-request.ts';
+import { loadIdentity } from '../src/security/identity.ts';
 import { copyCandidates } from '../src/server/copy-candidates.ts';
 import { next, until } from './_deadline.ts';
 import {
   keepModel,
   type LanServer,
+  type Machines,
   sha256,
   startBreakingWire,
   startMachines,
   untilKnown,
 } from './_lan-models.ts';
-import { noOutside } from './_paired.ts';
+import { agentAs, allow, noOutside } from './_paired.ts';
 import { ask, linesOf, send } from './_simulate-client.ts';
 import { skipBecause } from './_skip.ts';
 
@@ -315,6 +319,55 @@ describe('the body of a pull', () => {
     ['{', undefined],
   ])('%s', (text, read) => {
     expect(readPlainPull(Buffer.from(text))).toEqual(read);
+  });
+});
+
+describe('another machine', () => {
+  const pullAs = (lan: Machines, gpu: LanServer) =>
+    fetchSmall(`${gpu.outside}/api/pull`, {
+      clock: systemClock,
+      connectTimeoutMs: 2000,
+      timeoutMs: 10_000,
+      agent: agentAs(loadIdentity(lan.dataDir('laptop'))),
+      method: 'POST',
+      body: Buffer.from('{"model":"m"}'),
+    });
+
+  it('has a model copied if it may manage models there, and not if it may not', async () => {
+    await using lan = startMachines();
+    await lan.pair('attic', 'gpu', 'laptop');
+    const model = keepModel(lan.dir('attic'), 'm');
+    mkdirSync(lan.dir('gpu'));
+    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
+    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
+    await untilKnown(gpu, 'm');
+    expect((await pullAs(lan, gpu)).status).toBe(403);
+    expect(taken(gpu)).toEqual([]);
+    await allow(lan.dataDir('gpu'), lan.id('laptop'), 'laptop', true);
+    const answer = await until(2000, 'the right to count', async () => {
+      const one = await pullAs(lan, gpu);
+      return one.status !== 403 && one;
+    });
+    expect(answer.headers).toMatchObject({ 'x-ollana-reason': 'copied from attic' });
+    expect(saidIn(answer.body.toString()).at(-1)).toBe('success');
+    expect(taken(gpu)).toHaveLength(4);
+  });
+
+  it('is told before anything is copied that there is no room', async () => {
+    await using lan = startMachines();
+    await lan.pair('attic', 'gpu', 'laptop');
+    await allow(lan.dataDir('gpu'), lan.id('laptop'), 'laptop', true);
+    const model = keepModel(lan.dir('attic'), 'm', undefined, 15e12);
+    mkdirSync(lan.dir('gpu'));
+    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
+    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
+    await untilKnown(gpu, 'm');
+    const answer = await pullAs(lan, gpu);
+    expect([answer.status, answer.headers['x-ollana-error']]).toEqual([507, 'OLLANA_DISK_FULL']);
+    expect(answer.body.toString()).toMatch(
+      /m:latest takes 15000\.0 GB, and [\d.]+ GB are free where gpu keeps its models, of which 10\.0 GB stay free for its owner/,
+    );
+    expect([taken(gpu), pulls(gpu)]).toEqual([[], 0]);
   });
 });
 

@@ -59,8 +59,8 @@ export async function startServer(
   const feed = new Feed({ clock });
   const others: DiscoverySource[] = [];
   const parallel = new OllamaParallel({ url: ollama, given: config.parallel, clock });
-  const disk = new ModelDisk({ url: ollama, environment: () => parallel.environment });
-  const shelf = new ModelShelf(() => modelsDir ?? disk.dir());
+  const disk = new ModelDisk({ url: ollama, environment: () => parallel.environment, dir: modelsDir });
+  const shelf = new ModelShelf(() => disk.dir());
   const lanPull = new LanPull({ ollama, servers: () => core.fleet.servers(), shelf, disk });
   const machine = new MachineReader({
     clock,

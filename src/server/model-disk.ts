@@ -11,6 +11,8 @@ export interface ModelDiskOptions {
   readonly url: string;
   /** What is known of its environment now. */
   readonly environment: () => Environment | undefined;
+  /** The folder of its models, for who knows it; absent: as is found out. */
+  readonly dir?: string | undefined;
 }
 
 /**
@@ -40,7 +42,8 @@ export class ModelDisk {
 
   /** The folder of its models, which may be closed to us; undefined where that is not known. */
   dir(): string | undefined {
-    const { url, environment } = this.#options;
+    const { url, environment, dir: given } = this.#options;
+    if (given !== undefined) return given;
     if (!isLoopbackHost(addressOf(url).hostname)) return undefined;
     const dir = modelsDir(environment(), homedir());
     // Nobody says where it keeps them, and our own user has none: it may be anywhere.
