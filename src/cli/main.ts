@@ -1,21 +1,21 @@
 import { resolve } from 'node:path';
 import { runCommand } from 'citty';
-import { configFilePath, readConfigFile, refuseMistakes, type Told } from '../config/file.ts';
-import { type ConfigFile, FILE_OPTIONS } from '../config/file-values.ts';
+import { readConfigFile } from '../config/file.ts';
+import type { ConfigFile } from '../config/file-values.ts';
 import type { Command } from '../config/option.ts';
 import { OPTIONS } from '../config/options.ts';
 import { defaultDataDir } from '../config/paths.ts';
-import { type Flags, pick, pickGiven, pickList, saidBy } from '../config/pick.ts';
+import { type Flags, pick, pickGiven, pickList } from '../config/pick.ts';
 import { type Surroundings, surroundings } from '../config/surroundings.ts';
 import { VERSION } from '../config/version.ts';
 import { resolveConfig, resolveDataDir } from '../config.ts';
 import { isInBackground } from '../daemon/background.ts';
-import type { Reading } from '../daemon/reload.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
 import { type FlagsRead, findCommand, readFlags } from './argv.ts';
 import { commandTree } from './commands.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { helpPage } from './help.ts';
+import { readerOf, readingOf } from './reading.ts';
 import { plainText } from './text.ts';
 
 /**
@@ -132,32 +132,18 @@ async function withFile({ command, args, flags, read }: Typed, here: Here): Prom
     );
   if (command === 'run')
     return (await import('./run.ts')).runProgram(resolveDataDir({ ...here, flags }), here, program);
-  refuseMistakes(here.file);
   const mode = command === 'serve' ? 'server' : 'client';
-  const config = resolveConfig({ ...here, mode, flags });
+  const told = { ...here, flags };
+  const start = readingOf(mode, told);
+  const { config } = start;
   // The detached process may be told to detach too, by OLLANA_DAEMON: it never does, or it would for ever.
   if (!config.background || isInBackground(here.env))
-    return (await import('./run-daemon.ts')).runDaemon(config, here.env, () =>
-      readAgain(mode, { ...here, flags }),
-    );
+    return (await import('./run-daemon.ts')).runDaemon(start, here, readerOf(mode, told));
   return (await import('./detach.ts')).detach(config, {
     command: mode === 'server' ? 'serve' : 'client',
     args,
     env: here.env,
   });
-}
-
-/** The configuration as a start with the same flags and variables would have it now. Throws what that would. */
-function readAgain(mode: 'client' | 'server', before: Told): Reading {
-  const told = { ...before, file: readConfigFile(before) };
-  refuseMistakes(told.file);
-  const shadowed = FILE_OPTIONS.flatMap((option) => {
-    const by = told.file?.said.has(option.flag) ? saidBy(option, told) : undefined;
-    return by === undefined || by === told.file?.said.get(option.flag)?.source
-      ? []
-      : [`${option.flag} (${by})`];
-  });
-  return { config: resolveConfig({ ...told, mode }), file: configFilePath(told).path, shadowed };
 }
 
 /** The commands about one model. */

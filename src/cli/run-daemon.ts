@@ -1,11 +1,12 @@
 import { systemClock } from '../clock.ts';
 import { parseLogLevels } from '../config/log-level.ts';
 import { ensurePrivateDir } from '../config/private-dir.ts';
+import type { Surroundings } from '../config/surroundings.ts';
 import type { ClientConfig, ServerConfig } from '../config.ts';
 import { reportToParent, unwritableLog } from '../daemon/background.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import { claimPidFile } from '../daemon/pid-file.ts';
-import { type Reading, Reloader } from '../daemon/reload.ts';
+import { type Read, type Reading, Reloader } from '../daemon/reload.ts';
 import { ServiceWord } from '../daemon/sd-notify.ts';
 import { runningDaemons, writeState } from '../daemon/state-file.ts';
 import { OllanaError, reasonOf } from '../errors.ts';
@@ -13,6 +14,7 @@ import { type AdjustableLog, createLog, type Log } from '../observe/log.ts';
 import { EXIT } from './exit-codes.ts';
 import { namePortHolder } from './port-holder.ts';
 import { refuseSecond } from './refuse-second.ts';
+import { restartText } from './restart-text.ts';
 import { untilTold } from './until-told.ts';
 
 type Config = ClientConfig | ServerConfig;
@@ -24,19 +26,21 @@ type Config = ClientConfig | ServerConfig;
  * holder's name.
  */
 export async function runDaemon(
-  start: Config,
-  env: Readonly<Record<string, string | undefined>>,
-  read: () => Reading,
+  start: Reading,
+  { env, platform }: Pick<Surroundings, 'env' | 'platform'>,
+  read: Read,
 ): Promise<number> {
   const undo: (() => void)[] = [];
   const undoAll = () => {
     for (const step of undo.splice(0).reverse()) step();
   };
   try {
-    const log = openDaemonLog(start);
+    const log = openDaemonLog(start.config);
     undo.push(() => log.flush());
     endOnCrash(log, undoAll);
-    const reloader = new Reloader({ config: start, read, log });
+    const { mode, background } = start.config;
+    const restartBy = restartText({ mode, background, env, platform, pid: process.pid });
+    const reloader = new Reloader({ start, read, restartBy, log });
     reloader.onChange(({ logLevel }) => log.setLevels(parseLogLevels(logLevel)));
     const { config } = reloader;
     const daemon = await startNamed(config, log, reloader);

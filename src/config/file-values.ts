@@ -61,7 +61,7 @@ export function readConfigText(
 }
 
 /** The texts that a value means, each to be read by the option's parser; undefined for a value of a wrong type. Pure. */
-function textsOf({ kind, parse }: Option, value: unknown): readonly string[] | undefined {
+export function textsOf({ kind, parse }: Option, value: unknown): readonly string[] | undefined {
   if (kind === 'switch') return typeof value === 'boolean' ? [String(value)] : undefined;
   if (typeof value === 'string') return [value];
   if (kind === 'list')

@@ -7,7 +7,7 @@ import { type Flags, pickGiven, type Sources } from './pick.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Every option with a long list of servers is some 50 kB; what is larger is another file, and would hold up the start. */
-const MAX_BYTES = 256 * 1024;
+export const MAX_CONFIG_BYTES = 256 * 1024;
 
 /** What a command is told: by flags, by the environment, and by a file where there is one. */
 export type Told = Surroundings & Sources;
@@ -32,7 +32,8 @@ export function readConfigFile(told: Surroundings & { readonly flags: Flags }): 
     // Looked at before it is opened: opening a pipe waits for its writer.
     const found = statSync(path);
     if (!found.isFile()) throw new Error('not a regular file');
-    if (found.size > MAX_BYTES) throw new Error(`it has ${found.size} bytes, more than ${MAX_BYTES}`);
+    if (found.size > MAX_CONFIG_BYTES)
+      throw new Error(`it has ${found.size} bytes, more than ${MAX_CONFIG_BYTES}`);
     return readConfigText(readFileSync(path, 'utf8'), path, told);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -48,7 +48,8 @@ export function configRows(told: Told): readonly ConfigRow[] {
   });
 }
 
-function sourceOf(option: Option, told: Told, value: unknown): string {
+/** Who said the value of an option, as `ConfigRow` has it. Pure. */
+export function sourceOf(option: Option, told: Told, value: unknown): string {
   const said = saidBy(option, told);
   const { OLLAMA_HOST: host, OLLAMA_ORIGINS: origins } = told.env;
   // Ollama's own variables count, too.

@@ -1,4 +1,4 @@
-import { parse, TomlError } from 'smol-toml';
+import { parse, stringify, TomlError } from 'smol-toml';
 
 /** One key at the top of the file. */
 export interface TomlEntry {
@@ -58,6 +58,16 @@ export function readToml(text: string): {
     })),
     mistakes: [],
   };
+}
+
+/** The keys and values of a text. Throws an Error that says what is no TOML, and where. Pure. */
+export function parseToml(text: string): Readonly<Record<string, unknown>> {
+  return parse(text.replace(/^\uFEFF/, ''));
+}
+
+/** A value as it stands behind `key =`, on one line. Pure. */
+export function tomlValue(value: string | number | boolean | readonly string[]): string {
+  return stringify({ v: value }).trim().replace(/^v = /, '');
 }
 
 function statements(text: string): { readonly line: number; readonly source: string }[] {

@@ -7,12 +7,12 @@ import type { DaemonView } from '../dashboard/view.ts';
 import type { Pool } from '../fleet/pool.ts';
 import type { EventStream } from '../observe/event-stream.ts';
 import type { Health } from '../observe/health/health.ts';
-import { pathOf } from '../ollama/routes.ts';
 import type { Exchange } from '../proxy/exchange.ts';
-import { answerJson } from '../proxy/front.ts';
+import type { KeyGate } from '../proxy/key-gate.ts';
 import { serverViews } from './dashboard-view.ts';
 import type { Desks } from './desks.ts';
-import { settingViews } from './settings-view.ts';
+import type { Reloader } from './reload.ts';
+import { settingsPath } from './settings-path.ts';
 import type { StatusReport } from './status.ts';
 
 export interface DashboardParts {
@@ -23,17 +23,21 @@ export interface DashboardParts {
   readonly desks: Pick<Desks, 'of'>;
   readonly status: () => StatusReport;
   readonly health: Pick<Health, 'report'>;
+  readonly keys: Pick<KeyGate, 'admit'>;
+  /** Has saved settings taken over; absent: none can be saved. */
+  readonly reloader: Reloader | undefined;
 }
 
 /** The page at `/dashboard`, what it is told live, and its settings. */
 export class Dashboard implements Disposable {
   readonly #live: Live;
-  readonly #config: DashboardParts['config'];
+  readonly #settings: (exchange: Exchange) => boolean;
   readonly #page: (exchange: Exchange) => boolean;
 
   constructor(parts: DashboardParts) {
     const { clock, events, health } = parts;
-    this.#config = parts.config;
+    const { config, reloader, keys } = parts;
+    this.#settings = settingsPath({ config, clock, reloader, admit: (exchange) => keys.admit(exchange) });
     const recent = new Recent(clock);
     this.#live = new Live({
       clock,
@@ -58,18 +62,7 @@ export class Dashboard implements Disposable {
   }
 
   /** Answers the page's paths; returns false for all others. Bound. */
-  readonly answers = (exchange: Exchange): boolean => {
-    if (this.#page(exchange)) return true;
-    if (pathOf(exchange.target) !== '/dashboard/api/settings' || !exchange.fromHere) return false;
-    if (exchange.method === 'GET' || exchange.method === 'HEAD')
-      answerJson(exchange, 200, { settings: settingViews(this.#config) });
-    else {
-      exchange.extraHeaders.push('Allow', 'GET');
-      const how = 'settings are changed in the configuration file: `ollana config` names it';
-      answerJson(exchange, 405, { error: `/dashboard/api/settings takes GET; ${how}` });
-    }
-    return true;
-  };
+  readonly answers = (exchange: Exchange): boolean => this.#page(exchange) || this.#settings(exchange);
 
   [Symbol.dispose](): void {
     this.#live[Symbol.dispose]();

@@ -9,6 +9,13 @@ import type { Log } from '../observe/log.ts';
 type Config = ClientConfig | ServerConfig;
 type Values = Readonly<Record<string, unknown>>;
 
+/** Who decides an option's value. */
+export interface Decider {
+  readonly by: 'flag' | 'variable' | 'file' | 'default';
+  /** `--hold`, `OLLANA_HOLD`, `FILE:LINE`, or `default`. */
+  readonly source: string;
+}
+
 /** What a start would be told now. */
 export interface Reading<C extends Config = Config> {
   readonly config: C;
@@ -16,7 +23,15 @@ export interface Reading<C extends Config = Config> {
   readonly file: string;
   /** Options that the file sets in vain, and what counts before it: `hold (--hold)`. */
   readonly shadowed: readonly string[];
+  /** By flag, for every option that a file may set. */
+  readonly deciders: ReadonlyMap<string, Decider>;
 }
+
+/**
+ * Resolves the configuration as a start would, with the file as it is, or with `text` in its place. Throws what a start
+ * would.
+ */
+export type Read<C extends Config = Config> = (text?: string) => Reading<C>;
 
 /** An option that is another than before. */
 export interface Change {
@@ -51,25 +66,43 @@ export const LIVE: ReadonlySet<string> = new Set([
 export class Reloader<C extends Config = Config> {
   /** As it is at any moment: what can change live is asked anew each time. */
   readonly config: C;
-  readonly #read: () => Reading<C>;
+  /** How a person has this daemon started anew, for what cannot change live. */
+  readonly restartBy: string;
+  readonly #read: Read<C>;
   readonly #log: Pick<Log, 'info' | 'error'>;
   readonly #listeners = new Set<(now: C, before: C) => void>();
   #current: C;
+  #reading: Reading<C>;
 
-  /** `read` resolves the configuration as a start would; it throws what a start would. */
+  /** `start` is what the daemon is started with. */
   constructor(options: {
-    readonly config: C;
-    readonly read: () => Reading<C>;
+    readonly start: Reading<C>;
+    readonly read: Read<C>;
+    readonly restartBy: string;
     readonly log: Pick<Log, 'info' | 'error'>;
   }) {
-    this.#current = options.config;
+    this.#current = options.start.config;
+    this.#reading = options.start;
+    this.restartBy = options.restartBy;
     this.#read = options.read;
     this.#log = options.log;
     const live = [...LIVE].map((key) => [
       key,
       { enumerable: true, get: () => (this.#current as unknown as Values)[key] },
     ]);
-    this.config = Object.freeze(Object.defineProperties({ ...options.config }, Object.fromEntries(live)));
+    this.config = Object.freeze(
+      Object.defineProperties({ ...options.start.config }, Object.fromEntries(live)),
+    );
+  }
+
+  /** What was read last, and understood. */
+  get reading(): Reading<C> {
+    return this.#reading;
+  }
+
+  /** Throws OLLANA_BAD_OPTION where a start with `text` for its file would. */
+  check(text: string): void {
+    this.#read(text);
   }
 
   /** Calls `listener` when something has changed, until the returned function is called. It must not throw. */
@@ -91,6 +124,7 @@ export class Reloader<C extends Config = Config> {
     const restart = rows.filter(({ key }) => !LIVE.has(key)).map(({ option }) => option);
     const taken = Object.entries(read).filter(([key]) => LIVE.has(key));
     const kept = Object.entries(before).filter(([key]) => !LIVE.has(key));
+    this.#reading = reading;
     this.#current = Object.freeze(Object.fromEntries([...kept, ...taken])) as unknown as C;
     for (const listener of [...this.#listeners]) listener(this.#current, before);
     this.#log.info('the configuration has been read again', {

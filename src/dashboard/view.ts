@@ -90,12 +90,22 @@ export interface SettingView {
   readonly option: string;
   readonly value: string | number | boolean | readonly string[] | null;
   readonly unit: 'ms' | null;
-  readonly source: 'default' | 'set';
+  /** Who decides; `set`: somebody, but nobody knows any more who it was. */
+  readonly by: 'flag' | 'variable' | 'file' | 'default' | 'set';
+  /** `--hold`, `OLLANA_HOLD`, `FILE:LINE`, `default` or `set`. */
+  readonly source: string;
+  readonly kind: 'value' | 'list' | 'switch';
+  /** What a value looks like. */
+  readonly hint: string | null;
+  /** The words that it takes, where these are all. */
+  readonly choices: readonly string[] | null;
+  /** `POST /dashboard/api/settings` takes it. */
+  readonly settable: boolean;
   readonly variable: string;
   /** With dashes; of a switch that is on by default, the form that puts it off, which `help` is about. */
   readonly flag: string;
   readonly help: string;
-  /** It counts after `ollana reload`; otherwise after a new start. */
+  /** It counts when it is saved, or after `ollana reload`; otherwise after a new start. */
   readonly live: boolean;
 }
 

@@ -1,21 +1,16 @@
+import { useState } from 'preact/hooks';
 import type { SettingView } from '../../view.ts';
-import { duration, NONE } from '../format.tsx';
 import { useJson } from '../hooks.tsx';
 import { Badge, type Column, Command, Failure, Table, Waiting } from '../parts.tsx';
-
-function valueText({ value, unit }: SettingView): string {
-  if (value === null || (typeof value === 'object' && value.length === 0)) return NONE;
-  if (typeof value === 'number') return unit === 'ms' ? duration(value) : String(value);
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  return typeof value === 'object' ? value.join(', ') : value;
-}
+import { valueText } from './setting-value.tsx';
+import { SettingsForm } from './settings-form.tsx';
 
 const COLUMNS: readonly Column<SettingView>[] = [
   { title: 'Option', cell: ({ option }) => <code>{option}</code> },
   { title: 'Value', cell: (row) => <span class="value">{valueText(row)}</span> },
   {
     title: 'Source',
-    cell: ({ source }) => <Badge tone={source === 'set' ? 'good' : 'plain'}>{source}</Badge>,
+    cell: ({ by, source }) => <Badge tone={by === 'default' ? 'plain' : 'good'}>{source}</Badge>,
   },
   {
     title: 'What it does',
@@ -37,16 +32,30 @@ const COLUMNS: readonly Column<SettingView>[] = [
   },
 ];
 
-/** What is configured, to be read. */
+/** What is configured: what can be changed now, and all of it. */
 export function Settings() {
-  const { data, error } = useJson<{ settings: readonly SettingView[] }>('/dashboard/api/settings', 10_000);
+  const [saves, setSaves] = useState(0);
+  const { data, error } = useJson<{ settings: readonly SettingView[] }>(
+    '/dashboard/api/settings',
+    10_000,
+    saves,
+  );
+  const live = data?.settings.filter((one) => one.live && one.settable) ?? [];
   return (
     <>
-      <p>Settings are changed in the configuration file. This names the file, and who says each value:</p>
+      <Failure error={error} />
+      {live.length > 0 && (
+        <>
+          <h2>Change now</h2>
+          <p>What is saved goes into the configuration file, and counts at once.</p>
+          <SettingsForm settings={live} onSaved={() => setSaves((count) => count + 1)} />
+        </>
+      )}
+      <h2>All settings</h2>
+      <p>The others are changed in the configuration file. This names it, and who says each value:</p>
       <Command text="ollana config" />
       <p>This has what the file says taken over where that needs no new start:</p>
       <Command text="ollana reload" />
-      <Failure error={error} />
       {data ? (
         <Table caption="Settings" columns={COLUMNS} rows={data.settings} keyOf={({ option }) => option} />
       ) : (

@@ -1,0 +1,50 @@
+/** Why ollana, or a server behind it, did not do what was asked. */
+export class Refused extends Error {
+  readonly status: number;
+  /** What the answer says beside its `error`. */
+  readonly said: Readonly<Record<string, unknown>>;
+
+  constructor(status: number, said: Readonly<Record<string, unknown>>) {
+    super(wordsIn(said) ?? `ollana answered ${status}`);
+    this.status = status;
+    this.said = said;
+  }
+}
+
+export interface Order {
+  readonly method: 'POST' | 'DELETE';
+  readonly url: string;
+  readonly body: object;
+  /** The only server to do it. */
+  readonly server?: string;
+  /** An API key, where one is required. */
+  readonly key?: string;
+  /** Ends it, at the server too. */
+  readonly signal?: AbortSignal;
+}
+
+/** Has something done; resolves with the answer when its head is there. Rejects with `Refused`, or an Error for people. */
+export async function send({ method, url, body, server, key, signal }: Order): Promise<Response> {
+  const headers = {
+    'Content-Type': 'application/json',
+    ...(server !== undefined && { 'X-Ollana-Server': server }),
+    ...(key && { Authorization: `Bearer ${key}` }),
+  };
+  const init = { method, headers, body: JSON.stringify(body), ...(signal && { signal }) };
+  const answer = await fetch(url, init).catch((error: unknown) => {
+    if (signal?.aborted) throw error;
+    throw new Error('ollana does not answer: is it running? Type `ollana status`');
+  });
+  if (answer.ok) return answer;
+  const said = (await answer.json().catch(() => ({}))) as Readonly<Record<string, unknown>> | null;
+  throw new Refused(answer.status, said ?? {});
+}
+
+function wordsIn({ error }: Readonly<Record<string, unknown>>): string | undefined {
+  return typeof error === 'string' && error !== '' ? error : undefined;
+}
+
+/** What to tell people of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
