@@ -27,7 +27,7 @@ export function SettingField(props: SettingFieldProps) {
         )}
         <Badge tone={by === 'default' ? 'plain' : 'good'}>{source}</Badge>
         {by === 'file' && (
-          <button type="button" onClick={takeBack} aria-label={`Take ${option} out of the file`}>
+          <button type="button" onClick={takeBack} aria-label={`Take back ${option}`}>
             Take back
           </button>
         )}
