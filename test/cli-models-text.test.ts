@@ -3,14 +3,16 @@ import { findCommand, readFlags } from '../src/cli/argv.ts';
 import { byteText } from '../src/cli/byte-text.ts';
 import { modelsTable } from '../src/cli/models-table.ts';
 import { PullBoard, pullLine } from '../src/cli/pull-board.ts';
-import { advance, ended, PULL_BEGUN } from '../src/cli/pull-progress.ts';
 import { columnsOf } from '../src/cli/text.ts';
 import type { ModelCopy, ModelStatus } from '../src/daemon/model-report.ts';
+import { advance, ended, PULL_BEGUN } from '../src/ollama/pull-progress.ts';
 import { steppedClock } from './_simulate-client.ts';
 
 const copy = (name: string, digest: string, contextLength: number | null = null): ModelCopy => ({
   name,
   deviceId: name,
+  url: `http://${name}:11434`,
+  size: null,
   digest,
   loaded: contextLength !== null,
   contextLength,

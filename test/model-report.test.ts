@@ -64,6 +64,8 @@ describe('the report of models', () => {
             {
               name: 'one',
               deviceId: 'id-one',
+              url: 'http://one:11434',
+              size: 7,
               digest: A,
               loaded: false,
               contextLength: null,
@@ -73,6 +75,8 @@ describe('the report of models', () => {
             {
               name: 'two',
               deviceId: 'id-two',
+              url: 'http://two:11434',
+              size: 7,
               digest: A,
               loaded: true,
               contextLength: 4096,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { comeLines } from '../src/cli/pull-come.ts';
-import { advance, PULL_BEGUN } from '../src/cli/pull-progress.ts';
+import { advance, PULL_BEGUN } from '../src/ollama/pull-progress.ts';
 
 const PART = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
+import type { PullProgress } from '../ollama/pull-progress.ts';
 import { byteText } from './byte-text.ts';
-import type { PullProgress } from './pull-progress.ts';
 import { cutTo, inColumn, plainText } from './text.ts';
 
 /** The part of a terminal or pipe that is needed; `columns` and `rows` only terminals have. */

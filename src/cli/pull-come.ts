@@ -1,5 +1,5 @@
+import type { PullProgress } from '../ollama/pull-progress.ts';
 import { byteText } from './byte-text.ts';
-import type { PullProgress } from './pull-progress.ts';
 import { plainText } from './text.ts';
 
 /** Less comes with one line of progress, and its speed says nothing, ms. */

@@ -3,12 +3,12 @@ import { systemClock } from '../clock.ts';
 import type { DaemonState } from '../daemon/state-file.ts';
 import type { StatusReport } from '../daemon/status.ts';
 import { reasonOf } from '../errors.ts';
+import { advance, ended, failed, PULL_BEGUN, type PullProgress } from '../ollama/pull-progress.ts';
 import { allServers, chosenServer, neverAnswered } from './chosen-servers.ts';
 import { errorIn, readReport, sendToDaemon, serverOf, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { PullBoard } from './pull-board.ts';
 import { comeLines } from './pull-come.ts';
-import { advance, ended, failed, PULL_BEGUN, type PullProgress } from './pull-progress.ts';
 import { plainText } from './text.ts';
 
 /** What `ollana pull` was told. */

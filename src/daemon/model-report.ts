@@ -25,6 +25,10 @@ export interface ModelStatus {
 export interface ModelCopy {
   readonly name: string;
   readonly deviceId: string;
+  /** The address in use. */
+  readonly url: string;
+  /** Bytes on disk; null where its list does not tell. */
+  readonly size: number | null;
   readonly digest: string;
   readonly loaded: boolean;
   /** Tokens; this and what follows is null where the model is not loaded, or the server does not tell. */
@@ -84,10 +88,12 @@ function modelStatus(found: readonly Found[]): ModelStatus {
 }
 
 function copyAt(found: Found): ModelCopy {
-  const { server, ps } = found;
+  const { server, tag, ps } = found;
   return {
     name: server.name,
     deviceId: server.deviceId,
+    url: server.url,
+    size: numberIn(tag?.raw.size),
     digest: digestOf(found),
     loaded: ps !== undefined,
     contextLength: numberIn(ps?.raw.context_length),

@@ -40,7 +40,7 @@ const FILTERS = [
 ];
 
 /**
- * Answers `GET /dashboard/api/traces`, `/dashboard/api/usage`, `/dashboard/api/apps` and `/logs` from what was kept of
+ * Answers `GET /dashboard/api/traces`, `/dashboard/api/usage`, `/dashboard/api/last-uses`, `/dashboard/api/apps` and `/logs` from what was kept of
  * requests, to programs of this machine only; returns false for all else. Never a prompt: none is kept.
  */
 export function tracePaths({ traces, clock }: TracePathsOptions): (exchange: Exchange) => boolean {
@@ -70,6 +70,7 @@ export function tracePaths({ traces, clock }: TracePathsOptions): (exchange: Exc
     },
     '/dashboard/api/usage': ({ target }) =>
       usageIn(kept(), new QueryText(target, ['by', 'since']), clock.wall()),
+    '/dashboard/api/last-uses': async () => ({ uses: await kept().ask({ type: 'last-uses' }) }),
     '/dashboard/api/apps': async ({ target }) => {
       const { rows, ...rest } = await usageIn(kept(), new QueryText(target, ['since']), clock.wall(), 'app');
       return { ...rest, apps: rows };

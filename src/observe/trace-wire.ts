@@ -1,3 +1,4 @@
+import type { LastUse } from './last-used.ts';
 import type { TracePage, TraceQuery } from './trace-query.ts';
 import type { Retention } from './trace-store.ts';
 import type { Usage, UsageQuery } from './usage-query.ts';
@@ -5,12 +6,14 @@ import type { Usage, UsageQuery } from './usage-query.ts';
 /** What is asked of the file. */
 export type TraceAsk =
   | { readonly type: 'page'; readonly query: TraceQuery }
-  | { readonly type: 'usage'; readonly query: UsageQuery };
+  | { readonly type: 'usage'; readonly query: UsageQuery }
+  | { readonly type: 'last-uses' };
 
-/** What comes back: `page` a TracePage, `usage` a list. */
+/** What comes back: `page` a TracePage, the others a list. */
 export interface TraceAnswers {
   readonly page: TracePage;
   readonly usage: readonly Usage[];
+  readonly 'last-uses': readonly LastUse[];
 }
 
 /** What the thread of the file is told. Rows are JSON of their cells: text is cloned in no time. */

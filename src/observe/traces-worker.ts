@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import { putAside } from './trace-file.ts';
+import { readLastUses } from './last-used.ts';
+import { putAside, type Sqlite } from './trace-file.ts';
 import { readPage } from './trace-query.ts';
 import type { Cell } from './trace-row.ts';
 import { RETENTION, TraceStore } from './trace-store.ts';
@@ -110,8 +111,7 @@ class Thread {
       this.#commit();
       const db = this.#open()?.db;
       if (!db) throw new Error(this.#failed ?? 'the file of traces cannot be opened');
-      const value = ask.type === 'page' ? readPage(db, ask.query) : readUsage(db, ask.query);
-      this.#tell({ type: 'answer', id, value });
+      this.#tell({ type: 'answer', id, value: answerTo(db, ask) });
     } catch (error) {
       this.#tell({ type: 'answer', id, error: reasonOf(error) });
       if (isBroken(error)) this.#fail(error);
@@ -131,6 +131,11 @@ class Thread {
       this.#prune();
     });
   }
+}
+
+function answerTo(db: Sqlite, ask: TraceAsk): unknown {
+  if (ask.type === 'page') return readPage(db, ask.query);
+  return ask.type === 'usage' ? readUsage(db, ask.query) : readLastUses(db);
 }
 
 /** What SQLite says of a file that is none of its own, or damaged. */

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { useStream } from './hooks.tsx';
+import type { Orders } from './orders.tsx';
+import { useStore } from './store.tsx';
 import type { Known, Link, Stream } from './stream.tsx';
 import { Advice } from './tabs/advice.tsx';
 import { Apps } from './tabs/apps.tsx';
@@ -33,9 +34,14 @@ const LINKS: Readonly<Record<Link, string>> = {
 
 const idInAddress = () => location.hash.replace(/^#\/?/, '');
 
+interface AppProps {
+  readonly stream: Stream;
+  readonly orders: Orders;
+}
+
 /** The page: tabs above, one of them below. */
-export function App({ stream }: { readonly stream: Stream }) {
-  const { known, link } = useStream(stream);
+export function App({ stream, orders }: AppProps) {
+  const { known, link } = useStore(stream);
   const [id, setId] = useState(idInAddress);
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -82,7 +88,7 @@ export function App({ stream }: { readonly stream: Stream }) {
         <h1 ref={title} tabIndex={-1}>
           {tab.title}
         </h1>
-        <tab.Tab known={known} />
+        <tab.Tab known={known} orders={orders} />
       </main>
       <Announcer known={known} />
     </>

@@ -41,6 +41,14 @@ export function dayTime(ms: number): string {
   return Number.isNaN(date.getTime()) ? NONE : `${date.toLocaleDateString('en-CA')} ${clockTime(ms)}`;
 }
 
+/** `in the last hour`, `5 h ago`, by the reader's clock; `ms` is when an hour began. */
+export function hoursAgo(ms: number | undefined): string {
+  if (ms === undefined) return NONE;
+  const hours = Math.floor((Date.now() - ms) / 3_600_000);
+  if (hours < 2) return hours < 1 ? 'in this hour' : 'in the last hours';
+  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} days ago`;
+}
+
 /** `for 3 min`, by the reader's clock. */
 export function since(iso: string): string {
   const ms = Date.now() - Date.parse(iso);

@@ -1,13 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { LoadView, ServerView } from '../view.ts';
-import type { Known, Stream } from './stream.tsx';
-
-/** What a stream knows now; has a component drawn again when that changes. */
-export function useStream(stream: Stream): Stream {
-  const [, draw] = useState(0);
-  useEffect(() => stream.listen(() => draw((count) => count + 1)), [stream]);
-  return stream;
-}
+import type { Known } from './stream.tsx';
 
 /** A server with what runs there. */
 export interface Shown {

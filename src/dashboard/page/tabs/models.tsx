@@ -1,39 +1,57 @@
-import { bytes, count, duration, NONE } from '../format.tsx';
-import { useJson } from '../hooks.tsx';
-import { Badge, type Column, Command, Empty, Failure, Table, Waiting } from '../parts.tsx';
+import { count, duration, NONE } from '../format.tsx';
+import { serversIn, useJson } from '../hooks.tsx';
+import { KeyField } from '../key-field.tsx';
+import type { Orders } from '../orders.tsx';
+import { type Column, Command, Empty, Failure, Table, Waiting } from '../parts.tsx';
+import { useStore } from '../store.tsx';
+import type { Known } from '../stream.tsx';
 import type { UsageAnswer, UsageRow } from '../usage.tsx';
+import { type Copy, heldAt } from './held-at.tsx';
+import { HeldModels, type LastUse } from './held-models.tsx';
+import { PullForm } from './pull-form.tsx';
 
-interface Model {
-  readonly name: string;
-  readonly size: number | null;
-  readonly digest: string;
-  readonly servers: readonly { readonly name: string; readonly loaded: boolean; readonly digest: string }[];
+interface ModelsProps {
+  readonly known: Known;
+  readonly orders: Orders;
 }
 
-/** Everything that is installed, where it is, and how it is used. */
-export function Models() {
-  const list = useJson<{ models: readonly Model[] }>('/ollana/api/models', 5000);
+/** What each server holds, what can be done about it, and how it is used. */
+export function Models({ known, orders }: ModelsProps) {
+  useStore(orders);
+  const servers = serversIn(known);
+  // What a server holds has changed when it tells of another count, or of others in memory.
+  const mark = JSON.stringify(servers.map(({ server: { models, loaded } }) => [models, loaded]));
+  const list = useJson<{ models: readonly Copy[] }>('/ollana/api/models', 5000, mark);
   const use = useJson<UsageAnswer>('/dashboard/api/usage?by=model', 10_000);
-  const models = list.data?.models ?? [];
+  const last = useJson<{ uses: readonly LastUse[] }>('/dashboard/api/last-uses', 30_000);
+  const held = heldAt(list.data?.models ?? []);
   return (
     <>
+      <h2>Pull a model</h2>
+      <PullForm orders={orders} servers={servers} />
+      {orders.asksKey && (
+        <KeyField
+          value={orders.key}
+          change={(key) => {
+            orders.key = key;
+          }}
+        />
+      )}
+      <p role="status" class="good">
+        {orders.said}
+      </p>
+      <h2>Held by each server</h2>
       <Failure error={list.error} />
-      <h2>Installed</h2>
       {list.data === undefined && !list.error && <Waiting />}
-      {list.data && models.length === 0 && (
+      {list.data && held.length === 0 && (
         <Empty title="No server holds a model">
-          <p>Have one fetched, where there is room for it:</p>
+          <p>Have one fetched above, or in a terminal:</p>
           <Command text="ollana pull llama3.2" />
         </Empty>
       )}
-      {models.length > 0 && (
-        <Table
-          caption="Models that are installed"
-          columns={INSTALLED}
-          rows={models}
-          keyOf={({ name }) => name}
-        />
-      )}
+      {held.map(({ holder, models }) => (
+        <HeldModels key={holder.url} holder={holder} models={models} uses={last.data?.uses} orders={orders} />
+      ))}
       <h2>Used in the last 30 days</h2>
       <Failure error={use.error} />
       {use.data && use.data.rows.length === 0 && <Empty title="No model was used in this time" />}
@@ -47,25 +65,6 @@ export function Models() {
     </>
   );
 }
-
-const INSTALLED: readonly Column<Model>[] = [
-  { title: 'Model', cell: ({ name }) => name },
-  { title: 'Size', right: true, cell: ({ size }) => bytes(size) },
-  {
-    title: 'Servers',
-    cell: ({ servers, digest }) => (
-      <span class="badges">
-        {servers.map((copy) => (
-          <Badge key={copy.name} tone={copy.loaded ? 'good' : 'plain'}>
-            {copy.name}
-            {copy.loaded && ' · in memory'}
-            {copy.digest !== digest && ' · another version'}
-          </Badge>
-        ))}
-      </span>
-    ),
-  },
-];
 
 const USED: readonly Column<UsageRow>[] = [
   { title: 'Model', cell: ({ key }) => key || NONE },

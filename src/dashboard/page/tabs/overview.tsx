@@ -1,6 +1,7 @@
 import { Spark } from '../chart.tsx';
 import { count, NONE } from '../format.tsx';
 import { type Shown, serversIn } from '../hooks.tsx';
+import type { Orders } from '../orders.tsx';
 import { Command, Empty, Tile, Waiting } from '../parts.tsx';
 import type { Known } from '../stream.tsx';
 import { Examples } from './examples.tsx';
@@ -8,7 +9,7 @@ import { Recent } from './recent.tsx';
 import { ServerCard } from './server-card.tsx';
 
 /** The whole at a glance. */
-export function Overview({ known }: { readonly known: Known }) {
+export function Overview({ known, orders }: { readonly known: Known; readonly orders: Orders }) {
   const { daemon, pulse } = known;
   if (!daemon) return <Waiting />;
   const servers = serversIn(known);
@@ -35,7 +36,7 @@ export function Overview({ known }: { readonly known: Known }) {
       )}
       <div class="cards">
         {servers.map((one) => (
-          <ServerCard key={one.server.url} {...one} />
+          <ServerCard key={one.server.url} {...one} orders={orders} />
         ))}
       </div>
       <h2>Requests that ended just now</h2>

@@ -1,7 +1,10 @@
 import type { ServerView } from '../../view.ts';
 import { bytes, count, duration, NONE, percent, rate, since } from '../format.tsx';
 import type { Shown } from '../hooks.tsx';
+import type { Orders } from '../orders.tsx';
 import { Badge, type Tone } from '../parts.tsx';
+import { useStore } from '../store.tsx';
+import { Unload, undone } from './held-models.tsx';
 
 const TONES: Readonly<Record<ServerView['verdict'], Tone>> = {
   reliable: 'good',
@@ -15,7 +18,8 @@ const KINDS: Readonly<Record<ServerView['kind'], string>> = {
 };
 
 /** A server, what it is and what it does. */
-export function ServerCard({ server, load }: Shown) {
+export function ServerCard({ server, load, orders }: Shown & { readonly orders: Orders }) {
+  useStore(orders);
   const { name, url, verdict, reason, loaded } = server;
   return (
     <article class="card" aria-label={name}>
@@ -46,7 +50,9 @@ export function ServerCard({ server, load }: Shown) {
               <span class="name">{model.name}</span>
               <span class="muted">
                 {bytes(model.sizeVram)} in GPU memory, context {count(model.contextLength)}
-              </span>
+              </span>{' '}
+              <Unload holder={server} model={model.name} orders={orders} />
+              {undone({ holder: server, model: model.name, orders })}
             </li>
           ))}
         </ul>

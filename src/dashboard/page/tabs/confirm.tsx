@@ -1,0 +1,38 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+
+interface ConfirmProps {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  /** What the button says that goes on. */
+  readonly act: string;
+  readonly onAct: () => void;
+  readonly onClose: () => void;
+}
+
+/** Asks before something that cannot be taken back; whoever presses Escape or Enter at once keeps everything. */
+export function Confirm({ title, children, act, onAct, onClose }: ConfirmProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} class="card" aria-labelledby="confirm-title" onClose={onClose}>
+      <h2 id="confirm-title">{title}</h2>
+      {children}
+      <div class="acts">
+        <button type="button" onClick={() => dialog.current?.close()}>
+          Keep it
+        </button>
+        <button
+          type="button"
+          class="bad"
+          onClick={() => {
+            onAct();
+            dialog.current?.close();
+          }}
+        >
+          {act}
+        </button>
+      </div>
+    </dialog>
+  );
+}
