@@ -19,7 +19,11 @@ const OUTSIDE = Object.values(networkInterfaces())
 
 const has = ({ models }: SimulatedOllama, name: string) => models.list().some((one) => one.name === name);
 const row = (page: Page, server: string, model: string) =>
-  page.getByRole('region', { name: `Models on ${server}` }).first().getByRole('row').filter({ hasText: model });
+  page
+    .getByRole('region', { name: `Models on ${server}` })
+    .first()
+    .getByRole('row')
+    .filter({ hasText: model });
 
 describe('models on the dashboard', { timeout: 60_000 }, () => {
   let browser: Browser;
@@ -110,7 +114,9 @@ describe('models on the dashboard', { timeout: 60_000 }, () => {
       });
       response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
       response.write('{"status":"pulling manifest"}\n');
-      response.write('{"status":"pulling abc","digest":"sha256:abc","total":2000000000,"completed":500000000}\n');
+      response.write(
+        '{"status":"pulling abc","digest":"sha256:abc","total":2000000000,"completed":500000000}\n',
+      );
     });
     await using cluster = await startBefore([`${upstream.url}=attic`]);
     await using opened = await openTab(browser, cluster.url, 'models');
@@ -170,7 +176,10 @@ describe('models on the dashboard', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: /^Unload / }).click();
     await page.getByText(/Not unloaded: "><img/).waitFor();
     await page.getByRole('button', { name: /^Delete / }).click();
-    await page.getByRole('dialog').getByText(/off the disk of "><img/).waitFor();
+    await page
+      .getByRole('dialog')
+      .getByText(/off the disk of "><img/)
+      .waitFor();
     expect(await page.evaluate('[globalThis.hit, document.images.length]')).toEqual([undefined, 0]);
 
     await using locked = await startCluster({ client: { requireKey: true } });

@@ -152,7 +152,7 @@ describe('the dashboard of a daemon', () => {
       await chat(daemon.url, bad, bad);
       for (const tab of ['fleet', 'models', 'apps', 'logs', 'health'] as const) {
         await using opened = await openTab(browser, daemon.url, tab);
-        if (tab !== 'health') await opened.page.getByText(bad).first().waitFor();
+        if (tab !== 'health') await opened.page.getByText(bad).filter({ visible: true }).first().waitFor();
         expect(await opened.page.evaluate('[globalThis.hit, document.images.length]')).toEqual([
           undefined,
           0,

@@ -1,5 +1,5 @@
 import { advance, ended, failed, PULL_BEGUN, type PullProgress } from '../../ollama/pull-progress.ts';
-import { messageOf } from './send.tsx';
+import { messageOf, Refused, serverOf } from './send.tsx';
 
 /** One model on its way to a server. */
 export interface Pull {
@@ -27,16 +27,18 @@ export async function follow(
   };
   try {
     const answer = await begin();
-    note(now.progress, answer.headers.get('X-Ollana-Server') ?? now.where);
+    note(now.progress, serverOf(answer) ?? now.where);
     for await (const line of linesOf(answer)) note(advance(now.progress, line));
     note(ended(now.progress));
   } catch (error) {
+    const where = (error instanceof Refused && error.server) || now.where;
     if (now.progress.state === 'running')
       note(
         failed(
           now.progress,
           signal.aborted ? 'cancelled; the next pull goes on from there' : messageOf(error),
         ),
+        where,
       );
   }
 }

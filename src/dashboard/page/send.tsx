@@ -6,10 +6,14 @@ export class Refused extends Error {
   /** What the answer says beside its `error`. */
   readonly said: Readonly<Record<string, unknown>>;
 
-  constructor(status: number, said: Readonly<Record<string, unknown>>) {
+  /** The server that said it, if one did. */
+  readonly server: string | undefined;
+
+  constructor(status: number, said: Readonly<Record<string, unknown>>, server?: string) {
     super(wordsIn(said) ?? `ollana answered ${status}`);
     this.status = status;
     this.said = said;
+    this.server = server;
   }
 }
 
@@ -40,7 +44,13 @@ export async function send({ method, url, body, server, key, signal }: Order): P
   });
   if (answer.ok) return answer;
   const said = (await answer.json().catch(() => ({}))) as Readonly<Record<string, unknown>> | null;
-  throw new Refused(answer.status, said ?? {});
+  throw new Refused(answer.status, said ?? {}, serverOf(answer));
+}
+
+/** Whose answer it is; undefined for ollana's own. */
+export function serverOf({ headers }: Response): string | undefined {
+  const name = headers.get('X-Ollana-Server');
+  return name === null || name === '' || name === 'none' ? undefined : name;
 }
 
 function wordsIn({ error }: Readonly<Record<string, unknown>>): string | undefined {
