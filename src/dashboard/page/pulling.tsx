@@ -28,7 +28,7 @@ export async function follow(
   try {
     const answer = await begin();
     note(now.progress, serverOf(answer) ?? now.where);
-    for await (const line of linesOf(answer)) note(advance(now.progress, line));
+    for await (const line of linesOf(answer)) note(advance(now.progress, line, performance.now()));
     note(ended(now.progress));
   } catch (error) {
     const where = (error instanceof Refused && error.server) || now.where;
