@@ -28,9 +28,12 @@ const ABOUT_WORDS: Partial<Readonly<Record<Command, string>>> = {
   service: 'action',
   completion: 'shell',
   why: 'request id',
+  benchmark: 'model',
 };
 /** `key ACTION NAME`, `device ACTION WHAT`. */
 const MOST_WORDS = 2;
+/** More models than anybody types, and as many as a benchmark takes. */
+const MOST_MODELS = 200;
 /** A URL and a name; what is longer was pasted by mistake. */
 const LONGEST_SERVER = 2048;
 /** Ollama's longest: host and namespace of 350 and 80 characters, model and tag of 80 each, and what separates them. */
@@ -92,7 +95,8 @@ export function readFlags(command: Command, typed: readonly string[]): FlagsRead
       server = checkedServer(command, arg);
       continue;
     }
-    if (ABOUT_WORDS[command] !== undefined && words.length < MOST_WORDS && !arg.startsWith('-')) {
+    const mostWords = command === 'benchmark' ? MOST_MODELS : MOST_WORDS;
+    if (ABOUT_WORDS[command] !== undefined && words.length < mostWords && !arg.startsWith('-')) {
       words.push(checkedServer(command, arg));
       continue;
     }

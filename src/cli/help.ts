@@ -140,6 +140,16 @@ export const COMMAND_TEXTS: Readonly<
       'ollana usage --by day --csv > days.csv',
     ],
   },
+  benchmark: {
+    usage: 'ollana benchmark [MODEL ...] [--server NAME] [--history] [options]',
+    about: 'measure models at servers; says what GPU time it takes, and asks first',
+    examples: [
+      'ollana benchmark llama3.2                # at every server that has it',
+      'ollana benchmark llama3.2 qwen3 --server attic --server cellar',
+      'ollana benchmark llama3.2 --rounds 3 --yes --json > speeds.json',
+      'ollana benchmark --history               # earlier ones; runs nothing',
+    ],
+  },
   demo: {
     usage: 'ollana demo [options]',
     about: 'try ollana, with simulated servers where there are none',

@@ -118,6 +118,8 @@ async function withFile({ command, args, flags, read }: Typed, here: Here): Prom
   if (command === 'logs' || command === 'why' || command === 'usage')
     return lookBack(command, words, flags, here);
   if (command === 'discover') return discover(flags, here);
+  if (command === 'benchmark')
+    return (await import('./benchmark/benchmark.ts')).benchmarkAction(words, { ...here, flags });
   if (command === 'demo') return demo(flags, here);
   if (command === 'reload')
     return (await import('./reload.ts')).reloadDaemons(

@@ -16,6 +16,7 @@ export type Command =
   | 'logs'
   | 'why'
   | 'usage'
+  | 'benchmark'
   | 'demo'
   | 'config'
   | 'reload'
@@ -72,6 +73,7 @@ export const LOOKING = [
   'logs',
   'why',
   'usage',
+  'benchmark',
   'reload',
   'env',
   'run',

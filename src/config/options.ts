@@ -4,6 +4,7 @@ import { CHOOSING_OPTIONS } from './options/choosing.ts';
 import { DISCOVERY_OPTIONS } from './options/discovery.ts';
 import { FACE_OPTIONS } from './options/faces.ts';
 import { LOOKING_BACK_OPTIONS } from './options/looking-back.ts';
+import { MEASURING_OPTIONS } from './options/measuring.ts';
 import { PROCESS_OPTIONS } from './options/process.ts';
 import { REGISTERING_OPTIONS } from './options/registering.ts';
 import { SERVER_OPTIONS } from './options/servers.ts';
@@ -21,6 +22,7 @@ export const OPTIONS = Object.freeze({
   ...PROCESS_OPTIONS,
   ...ASKING_OPTIONS,
   ...LOOKING_BACK_OPTIONS,
+  ...MEASURING_OPTIONS,
   ...SERVICE_OPTIONS,
 });
 

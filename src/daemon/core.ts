@@ -260,6 +260,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     let ended: Promise<void> | undefined;
     const end = async (limitMs: number) => {
       draining = true;
+      await dashboard.benchmarks.close();
       options.feed?.[Symbol.dispose]();
       // Whoever hears a goodbye looks whether it is true, and would find us there for as long as mDNS takes for its own.
       face.close();

@@ -9,6 +9,8 @@ import type { EventStream } from '../observe/event-stream.ts';
 import type { Health } from '../observe/health/health.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import type { KeyGate } from '../proxy/key-gate.ts';
+import { Benchmarks } from './benchmarks/benchmarks.ts';
+import { benchmarkPaths } from './benchmarks/paths.ts';
 import { serverViews } from './dashboard-view.ts';
 import type { Desks } from './desks.ts';
 import type { Reloader } from './reload.ts';
@@ -20,7 +22,7 @@ export interface DashboardParts {
   readonly clock: Clock;
   readonly events: EventStream;
   readonly pool: () => Pool;
-  readonly desks: Pick<Desks, 'of'>;
+  readonly desks: Pick<Desks, 'of' | 'learn'>;
   readonly status: () => StatusReport;
   readonly health: Pick<Health, 'report'>;
   readonly keys: Pick<KeyGate, 'admit'>;
@@ -28,22 +30,30 @@ export interface DashboardParts {
   readonly reloader: Reloader | undefined;
 }
 
-/** The page at `/dashboard`, what it is told live, and its settings. */
+/** The page at `/dashboard`, what it is told live, its settings, and the benchmarks that it starts. */
 export class Dashboard implements Disposable {
+  /** To be closed before a drain: its requests would be waited for. */
+  readonly benchmarks: Benchmarks;
   readonly #live: Live;
-  readonly #settings: (exchange: Exchange) => boolean;
-  readonly #page: (exchange: Exchange) => boolean;
+  readonly #paths: readonly ((exchange: Exchange) => boolean)[];
 
   constructor(parts: DashboardParts) {
-    const { clock, events, health } = parts;
-    const { config, reloader, keys } = parts;
-    this.#settings = settingsPath({ config, clock, reloader, admit: (exchange) => keys.admit(exchange) });
+    const { clock, events, health, config, reloader, keys } = parts;
+    const loadOf = (server: Pool[number]) => server.load ?? parts.desks.of(server).load();
+    this.benchmarks = new Benchmarks({
+      mode: config.mode,
+      clock,
+      dataDir: config.dataDir,
+      pool: parts.pool,
+      loadOf,
+      learn: (server, model, sample) => parts.desks.learn(server, model, sample),
+      url: () => parts.status().url,
+    });
     const recent = new Recent(clock);
     this.#live = new Live({
       clock,
       see: () => {
         const status = parts.status();
-        const loadOf = (server: Pool[number]) => server.load ?? parts.desks.of(server).load();
         return {
           daemon: daemonView(status),
           health: health.report(),
@@ -53,7 +63,11 @@ export class Dashboard implements Disposable {
         };
       },
     });
-    this.#page = pagePaths(this.#live);
+    this.#paths = [
+      pagePaths(this.#live),
+      benchmarkPaths(this.benchmarks, clock),
+      settingsPath({ config, clock, reloader, admit: (exchange) => keys.admit(exchange) }),
+    ];
     events.listen((event) => {
       recent.note(event);
       // Datagrams come all the time, and change nothing by themselves.
@@ -62,7 +76,7 @@ export class Dashboard implements Disposable {
   }
 
   /** Answers the page's paths; returns false for all others. Bound. */
-  readonly answers = (exchange: Exchange): boolean => this.#page(exchange) || this.#settings(exchange);
+  readonly answers = (exchange: Exchange): boolean => this.#paths.some((answers) => answers(exchange));
 
   [Symbol.dispose](): void {
     this.#live[Symbol.dispose]();

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts';
+import type { CostSample } from '../fleet/cost-rules.ts';
 import type { Costs } from '../fleet/costs.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { ServerFacts } from '../fleet/pool.ts';
@@ -55,6 +56,14 @@ export class Desks implements Disposable {
     if (known instanceof RemoteDesk) known.lose();
     this.#follow();
     return made;
+  }
+
+  /**
+   * Learns from a request for a named server, which takes no seat; one that keeps its queue itself has learned from it
+   * already. `model` is a `modelKey`.
+   */
+  learn(server: ServerFacts, model: string, sample: CostSample): void {
+    if (this.of(server) instanceof LocalDesk) this.#options.costs.learn(server.deviceId, model, sample);
   }
 
   /** Calls back when a queue that is kept here has changed. */

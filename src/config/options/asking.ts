@@ -39,6 +39,7 @@ export const ASKING_OPTIONS = Object.freeze({
       'logs',
       'why',
       'usage',
+      'benchmark',
       'doctor',
     ],
   }),

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { type Clock, sleep } from '../../clock.ts';
+import { reasonOf } from '../../errors.ts';
+import type { ServerLoad } from '../../fleet/load.ts';
+import { figuresOf, type Sample } from '../../observe/benchmark/figures.ts';
+import { answersOf } from '../../observe/benchmark/plan.ts';
+import { type BenchmarkPrompt, PROMPTS } from '../../observe/benchmark/prompts.ts';
+import type { BenchmarkRow } from '../../observe/benchmark/run.ts';
+import type { Asked, Question } from './ask.ts';
+
+/** What one model at one server is measured with. */
+export interface MeasureParts {
+  readonly clock: Clock;
+  readonly rounds: number;
+  readonly ask: (question: Question, signal: AbortSignal) => Promise<Asked>;
+  /** How the server is now; undefined: nobody reaches it. */
+  readonly look: () => { readonly cold: boolean; readonly load: ServerLoad | undefined } | undefined;
+  /** Told of each answer that has ended well. */
+  readonly onSample: (sample: Sample) => void;
+  /** Told of each step. */
+  readonly onStep: (row: BenchmarkRow) => void;
+}
+
+/** A shorter wait for a slot is the way to the server and back, ms. */
+const LEAST_WAIT_MS = 100;
+/** A server has told of the end of the last request by then; what still runs is somebody else's, ms. */
+const SETTLE_MS = 1000;
+const SETTLE_LOOK_MS = 20;
+
+/**
+ * Measures a row's model at its server, one request after the other. Never rejects: the row that it resolves with says
+ * how it ended, with the figures of what had ended by then. An abort ends it at once.
+ */
+export async function measure(
+  begun: BenchmarkRow,
+  parts: MeasureParts,
+  signal: AbortSignal,
+): Promise<BenchmarkRow> {
+  let row = begun;
+  const step = (change: Partial<BenchmarkRow>) => {
+    row = { ...row, ...change };
+    parts.onStep(row);
+  };
+  const samples: Sample[] = [];
+  try {
+    const server = parts.look();
+    if (!server) throw new Error('it does not answer');
+    step({ state: 'measuring', toAsk: answersOf(server.cold, parts.rounds) });
+    for (const { prompt, cold } of questions(server.cold, parts.rounds)) {
+      const mark = randomBytes(6).toString('hex');
+      const isUsed = await hasOthers(parts, signal);
+      const { queueMs, ...asked } = await parts.ask({ ...begun, prompt, mark }, signal);
+      const shared = isUsed || queueMs >= LEAST_WAIT_MS;
+      const sample = { ...asked, kind: prompt.kind, cold, shared };
+      samples.push(sample);
+      parts.onSample(sample);
+      step({ asked: samples.length, ...figuresOf(samples) });
+    }
+    step({ state: 'done' });
+  } catch (error) {
+    if (signal.aborted) step({ state: 'cancelled' });
+    else step({ state: 'failed', error: reasonOf(error) });
+  }
+  return row;
+}
+
+function* questions(cold: boolean, rounds: number): Generator<{ prompt: BenchmarkPrompt; cold: boolean }> {
+  const [first] = PROMPTS;
+  if (cold && first) yield { prompt: first, cold: true };
+  for (let round = 0; round < rounds; round++) for (const prompt of PROMPTS) yield { prompt, cold: false };
+}
+
+/** Whether others have work at a server, which is given a moment to end what has nearly ended. */
+async function hasOthers({ clock, look }: MeasureParts, signal: AbortSignal): Promise<boolean> {
+  const until = clock.now() + SETTLE_MS;
+  const isBusy = () =>
+    Object.values(look()?.load?.models ?? {}).some(({ active, queued }) => active + queued > 0);
+  while (isBusy() && !signal.aborted) {
+    if (clock.now() >= until) return true;
+    await sleep(clock, SETTLE_LOOK_MS, signal);
+  }
+  return false;
+}
