@@ -77,10 +77,7 @@ describe.each(TOPOLOGIES)('a benchmark ($path)', ({ serve }) => {
       ollamas: [{ models: [MODEL, { name: 'n' }], answer }],
       loaded: ['m'],
     });
-    cluster.ollamas[0]?.faults.set(
-      { kind: 'stall', afterLines: 3 },
-      { match: isWriting },
-    );
+    cluster.ollamas[0]?.faults.set({ kind: 'stall', afterLines: 3 }, { match: isWriting });
     const { json } = await start(cluster.url);
     await until(5000, 'two answers to have ended', async () => {
       const { current } = await now(cluster.url);

@@ -10,7 +10,10 @@ const LIMIT_MS = 40_000;
 const answer = 'one two three four '.repeat(100);
 const MODEL = { name: 'm', tokensPerSecond: 800, prefillPerSecond: 8000 };
 const TWO: ClusterOptions = {
-  ollamas: [{ models: [MODEL, { name: 'n' }], answer }, { models: [MODEL], answer }],
+  ollamas: [
+    { models: [MODEL, { name: 'n' }], answer },
+    { models: [MODEL], answer },
+  ],
   loaded: ['m', 'm'],
 };
 const isChat = ({ path }: { path: string }) => path === '/api/chat';
@@ -31,8 +34,10 @@ async function stage(): Promise<Stage> {
     args: ['--port', '0', '--no-udp', '--no-mdns', '--no-local-fallback', ...names],
   });
   await until(10_000, 'the daemon to know the models', async () => {
-    const { models } = await (await fetch(`${daemon.url}/ollana/api/models`)).json();
-    const copies = (models as { servers: { loaded: boolean }[] }[]).flatMap(({ servers }) => servers);
+    const { models } = (await (await fetch(`${daemon.url}/ollana/api/models`)).json()) as {
+      models: { servers: { loaded: boolean }[] }[];
+    };
+    const copies = models.flatMap(({ servers }) => servers);
     return copies.length === 3 && copies.filter(({ loaded }) => loaded).length === 2;
   });
   return {
@@ -58,7 +63,10 @@ describe('ollana benchmark', { timeout: LIMIT_MS }, () => {
     const unknown = await it.run('zz', '--yes');
     expect(unknown).toMatchObject({ code: 1, stdout: '' });
     expect(unknown.stderr).toMatch(/^ollana: no model is called zz at a, b: `ollana models` lists/);
-    expect(await it.run('--history')).toMatchObject({ code: 0, stdout: expect.stringMatching('No benchmark') });
+    expect(await it.run('--history')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching('No benchmark'),
+    });
     expect(it.chats()).toBe(0);
   });
 

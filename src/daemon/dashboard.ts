@@ -45,7 +45,8 @@ export class Dashboard implements Disposable {
       clock,
       dataDir: config.dataDir,
       pool: parts.pool,
-      loadOf,
+      // With the seats that the server has not told of yet.
+      loadOf: (server) => parts.desks.of(server).load() ?? server.load,
       learn: (server, model, sample) => parts.desks.learn(server, model, sample),
       url: () => parts.status().url,
     });

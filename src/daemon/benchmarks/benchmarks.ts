@@ -163,6 +163,7 @@ export class Benchmarks {
           ask: (question, signal) =>
             ask({ clock, url: url(), key, isThere: () => this.#find(row) !== undefined }, question, signal),
           look: () => this.#look(row),
+          others: (ours) => this.#others(row, ours),
           onSample: (sample) => this.#learn(row, sample),
           onStep: put,
         },
@@ -173,9 +174,15 @@ export class Benchmarks {
 
   #look(row: BenchmarkRow) {
     const server = this.#find(row);
-    if (!server) return undefined;
-    const cold = !server.loadedKeys.has(modelKey(row.model));
-    return { cold, load: this.#options.loadOf(server) };
+    return server && { cold: !server.loadedKeys.has(modelKey(row.model)) };
+  }
+
+  #others(row: BenchmarkRow, ours: number): number {
+    const server = this.#find(row);
+    const rows = Object.values((server && this.#options.loadOf(server)?.models) ?? {});
+    const all = rows.reduce((sum, { active, queued }) => sum + active + queued, 0);
+    // A queue that is kept here has no seat of a request for a named server.
+    return server?.load ? all - ours : all;
   }
 
   /** Undefined where nobody reaches it. */

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, sleep } from '../../clock.ts';
 import { reasonOf } from '../../errors.ts';
-import type { ServerLoad } from '../../fleet/load.ts';
 import { figuresOf, type Sample } from '../../observe/benchmark/figures.ts';
 import { answersOf } from '../../observe/benchmark/plan.ts';
 import { type BenchmarkPrompt, PROMPTS } from '../../observe/benchmark/prompts.ts';
@@ -14,7 +13,9 @@ export interface MeasureParts {
   readonly rounds: number;
   readonly ask: (question: Question, signal: AbortSignal) => Promise<Asked>;
   /** How the server is now; undefined: nobody reaches it. */
-  readonly look: () => { readonly cold: boolean; readonly load: ServerLoad | undefined } | undefined;
+  readonly look: () => { readonly cold: boolean } | undefined;
+  /** Requests that run or wait there, as far as is known, and are not `ours` (0 or 1). */
+  readonly others: (ours: number) => number;
   /** Told of each answer that has ended well. */
   readonly onSample: (sample: Sample) => void;
   /** Told of each step. */
@@ -26,6 +27,8 @@ const LEAST_WAIT_MS = 100;
 /** A server has told of the end of the last request by then; what still runs is somebody else's, ms. */
 const SETTLE_MS = 1000;
 const SETTLE_LOOK_MS = 20;
+/** Whoever asks for so little that it is missed makes no difference, ms. */
+const LOOK_EVERY_MS = 100;
 
 /**
  * Measures a row's model at its server, one request after the other. Never rejects: the row that it resolves with says
@@ -48,10 +51,7 @@ export async function measure(
     step({ state: 'measuring', toAsk: answersOf(server.cold, parts.rounds) });
     for (const { prompt, cold } of questions(server.cold, parts.rounds)) {
       const mark = randomBytes(6).toString('hex');
-      const isUsed = await hasOthers(parts, signal);
-      const { queueMs, ...asked } = await parts.ask({ ...begun, prompt, mark }, signal);
-      const shared = isUsed || queueMs >= LEAST_WAIT_MS;
-      const sample = { ...asked, kind: prompt.kind, cold, shared };
+      const sample = await sampleOf({ ...begun, prompt, mark }, cold, parts, signal);
       samples.push(sample);
       parts.onSample(sample);
       step({ asked: samples.length, ...figuresOf(samples) });
@@ -70,12 +70,28 @@ function* questions(cold: boolean, rounds: number): Generator<{ prompt: Benchmar
   for (let round = 0; round < rounds; round++) for (const prompt of PROMPTS) yield { prompt, cold: false };
 }
 
+async function sampleOf(
+  question: Question,
+  cold: boolean,
+  parts: MeasureParts,
+  signal: AbortSignal,
+): Promise<Sample> {
+  let shared = await stayBusy(parts, signal);
+  const cancel = parts.clock.every(LOOK_EVERY_MS, () => {
+    shared ||= parts.others(1) > 0;
+  });
+  try {
+    const { queueMs, ...asked } = await parts.ask(question, signal);
+    return { ...asked, kind: question.prompt.kind, cold, shared: shared || queueMs >= LEAST_WAIT_MS };
+  } finally {
+    cancel();
+  }
+}
+
 /** Whether others have work at a server, which is given a moment to end what has nearly ended. */
-async function hasOthers({ clock, look }: MeasureParts, signal: AbortSignal): Promise<boolean> {
+async function stayBusy({ clock, others }: MeasureParts, signal: AbortSignal): Promise<boolean> {
   const until = clock.now() + SETTLE_MS;
-  const isBusy = () =>
-    Object.values(look()?.load?.models ?? {}).some(({ active, queued }) => active + queued > 0);
-  while (isBusy() && !signal.aborted) {
+  while (others(0) > 0 && !signal.aborted) {
     if (clock.now() >= until) return true;
     await sleep(clock, SETTLE_LOOK_MS, signal);
   }
