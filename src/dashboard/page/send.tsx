@@ -38,8 +38,22 @@ export async function send({ method, url, body, server, key, signal }: Order): P
     ...(key && { Authorization: `Bearer ${key}` }),
   };
   const init = { method, headers, body: JSON.stringify(body), ...(signal && { signal }) };
+  return answered(url, init);
+}
+
+/** Has something done; resolves with the JSON of the answer. Rejects as `send`. */
+export async function sendJson<T>(method: Order['method'], url: string, body: object): Promise<T> {
+  return (await send({ method, url, body })).json() as Promise<T>;
+}
+
+/** Asks once; rejects as `send`. */
+export async function getJson<T>(url: string): Promise<T> {
+  return (await answered(url, {})).json() as Promise<T>;
+}
+
+async function answered(url: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(url, init).catch((error: unknown) => {
-    if (signal?.aborted) throw error;
+    if (init.signal?.aborted) throw error;
     throw new Error('ollana does not answer: is it running? Type `ollana status`');
   });
   if (answer.ok) return answer;

@@ -2,6 +2,7 @@ import { rate } from '../format.tsx';
 import { serversIn } from '../hooks.tsx';
 import { type Column, Command, Empty, Table } from '../parts.tsx';
 import type { Known } from '../stream.tsx';
+import { BenchmarkRuns } from './benchmark-runs.tsx';
 
 interface Speed {
   readonly server: string;
@@ -17,7 +18,7 @@ const COLUMNS: readonly Column<Speed>[] = [
   { title: 'Reads', right: true, cell: ({ prefill }) => rate(prefill) },
 ];
 
-/** How fast the servers are, as learned from the requests that ran there: that costs no GPU time. */
+/** How fast the servers are, as learned from the requests that ran there, and as measured when somebody asks for it. */
 export function Benchmarks({ known }: { readonly known: Known }) {
   const url = known.daemon?.url ?? '';
   const speeds = serversIn(known).flatMap(({ server, load }) =>
@@ -47,6 +48,7 @@ export function Benchmarks({ known }: { readonly known: Known }) {
         </Empty>
       )}
       <p class="muted">Nothing is run for these numbers: watching never costs GPU time.</p>
+      <BenchmarkRuns known={known} />
     </>
   );
 }
