@@ -181,6 +181,14 @@ describe('benchmarks', () => {
     expect(chatsAt(cluster, 0)).toEqual([]);
   });
 
+  it('run in server mode at the Ollama of this machine, and keep apart what they find', async () => {
+    await using cluster = await startCluster({ ...ONE, serve: true });
+    const url = cluster.servers[0]?.url ?? '';
+    expect(await measured(url)).toMatchObject({ rows: [{ server: 'a', model: 'm:latest', state: 'done' }] });
+    expect((await report(url)).history).toHaveLength(1);
+    expect((await report(cluster.url)).history).toEqual([]);
+  });
+
   it('run where API keys are required', async () => {
     await using cluster = await startCluster({ ...ONE, client: { requireKey: true } });
     expect(await measured(cluster.url)).toMatchObject({ rows: [{ state: 'done' }] });

@@ -25,9 +25,7 @@ function seriesIn(history: readonly BenchmarkRun[]): readonly (readonly [string,
 
 /** How the writing speed of one model at one server was from benchmark to benchmark; nothing where there is one only. */
 export function BenchmarkChart({ history }: { readonly history: readonly BenchmarkRun[] }) {
-  const newest = history[0]?.id;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same runs come as new objects every second
-  const series = useMemo(() => seriesIn(history), [newest, history.length]);
+  const series = useMemo(() => seriesIn(history), [history]);
   const [name, setName] = useState('');
   const chosen = series.find(([one]) => one === name) ?? series[0];
   const [times, values] = useMemo(() => {

@@ -102,7 +102,7 @@ function Question({ plan, yes, no }: QuestionProps) {
   useEffect(() => dialog.current?.showModal(), []);
   const { targets, servers, loads, gpuMs, tookMs } = plan;
   return (
-    <dialog ref={dialog} aria-labelledby="benchmark-question" onClose={no}>
+    <dialog class="question" ref={dialog} aria-labelledby="benchmark-question" onClose={no}>
       <h2 id="benchmark-question">Use the GPUs for a benchmark?</h2>
       <p>
         It uses about {duration(gpuMs)} of GPU time for {targets.length}{' '}
