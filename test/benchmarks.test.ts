@@ -11,7 +11,9 @@ import { until, within } from './_deadline.ts';
 const PATH = '/dashboard/api/benchmarks';
 /** More tokens than any prompt asks for. */
 const answer = 'one two three four '.repeat(100);
-const MODEL = { name: 'm', tokensPerSecond: 400, prefillPerSecond: 4000, loadMs: 300 };
+const MODEL = { name: 'm', tokensPerSecond: 400, prefillPerSecond: 2000, loadMs: 300 };
+/** Timers are late on a busy machine, never early. */
+const [LEAST, MOST] = [0.4, 1.2];
 const isChat = ({ path }: { path: string }) => path === '/api/chat';
 const isWriting = ({ path, body }: SeenRequest) =>
   path === '/api/chat' && body?.includes('lighthouse') === true;
@@ -38,7 +40,7 @@ describe.each(TOPOLOGIES)('a benchmark ($path)', ({ serve }) => {
       serve,
       ollamas: [
         { models: [MODEL], answer },
-        { models: [{ ...MODEL, tokensPerSecond: 800, prefillPerSecond: 8000 }], answer },
+        { models: [{ ...MODEL, tokensPerSecond: 800, prefillPerSecond: 4000 }], answer },
       ],
       loaded: [undefined, 'm'],
     });
@@ -53,14 +55,14 @@ describe.each(TOPOLOGIES)('a benchmark ($path)', ({ serve }) => {
       [b, 2],
     ] as const) {
       expect(row).toMatchObject({ state: 'done', error: null, model: 'm:latest' });
-      expect(row?.decodePerS).toBeGreaterThan(400 * speed * 0.6);
-      expect(row?.decodePerS).toBeLessThan(400 * speed * 1.4);
-      expect(row?.prefillPerS).toBeGreaterThan(4000 * speed * 0.6);
-      expect(row?.prefillPerS).toBeLessThan(4000 * speed * 1.4);
+      expect(row?.decodePerS).toBeGreaterThan(400 * speed * LEAST);
+      expect(row?.decodePerS).toBeLessThan(400 * speed * MOST);
+      expect(row?.prefillPerS).toBeGreaterThan(2000 * speed * LEAST);
+      expect(row?.prefillPerS).toBeLessThan(2000 * speed * MOST);
       expect(row?.firstTokenMs).toBeLessThan(300);
     }
     expect(a?.loadMs).toBeGreaterThanOrEqual(290);
-    expect(a?.loadMs).toBeLessThan(900);
+    expect(a?.loadMs).toBeLessThan(2000);
     expect(b?.loadMs).toBeNull();
     // One at a time at each server.
     for (const { stats } of cluster.ollamas) expect(stats().maxActive).toBe(1);
@@ -184,6 +186,9 @@ describe('benchmarks', () => {
   it('run in server mode at the Ollama of this machine, and keep apart what they find', async () => {
     await using cluster = await startCluster({ ...ONE, serve: true });
     const url = cluster.servers[0]?.url ?? '';
+    await until(5000, 'the server to have read the list of its Ollama', async () => {
+      return (await call(url, `${PATH}/plan`)).status === 200;
+    });
     expect(await measured(url)).toMatchObject({ rows: [{ server: 'a', model: 'm:latest', state: 'done' }] });
     expect((await report(url)).history).toHaveLength(1);
     expect((await report(cluster.url)).history).toEqual([]);
