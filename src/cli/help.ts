@@ -35,6 +35,15 @@ export const COMMAND_TEXTS: Readonly<
     about: 'show what the running ollana sees: servers, models, requests',
     examples: ['ollana status', 'ollana status --wide', 'ollana status --json | jq .'],
   },
+  top: {
+    usage: 'ollana top [options]',
+    about: 'watch servers, models, queues and requests, live, in this terminal',
+    examples: [
+      'ollana top                               # q or Ctrl-C ends it',
+      'ssh -t attic ollana top',
+      'ollana top --data-dir /var/lib/ollana    # that of a service, as root',
+    ],
+  },
   health: {
     usage: 'ollana health [--watch] [options]',
     about: 'show what is wrong, since when, and the command against it',

@@ -88,6 +88,8 @@ async function withFile({ command, args, flags, read }: Typed, here: Here): Prom
       pick(OPTIONS.json, { ...here, flags }),
       pick(OPTIONS.wide, { ...here, flags }),
     );
+  if (command === 'top')
+    return (await import('./top/top.ts')).showTop(resolveDataDir({ ...here, flags }), here.env);
   if (command === 'health')
     return (await import('./health.ts')).printHealth({
       dataDir: resolveDataDir({ ...here, flags }),

@@ -3,6 +3,7 @@ export type Command =
   | 'client'
   | 'serve'
   | 'status'
+  | 'top'
   | 'health'
   | 'models'
   | 'pull'
@@ -60,6 +61,7 @@ export const RUNNING = ['client', 'serve', 'demo'] as const;
 /** Those that look for a running daemon by its data directory. */
 export const LOOKING = [
   'status',
+  'top',
   'health',
   'models',
   'pull',

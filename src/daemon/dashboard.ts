@@ -3,6 +3,7 @@ import type { CommonConfig } from '../config.ts';
 import { Live } from '../dashboard/live.ts';
 import { pagePaths } from '../dashboard/page-paths.ts';
 import { Recent } from '../dashboard/recent.ts';
+import { Running } from '../dashboard/running.ts';
 import type { DaemonView } from '../dashboard/view.ts';
 import type { Pool } from '../fleet/pool.ts';
 import type { EventStream } from '../observe/event-stream.ts';
@@ -51,6 +52,7 @@ export class Dashboard implements Disposable {
       url: () => parts.status().url,
     });
     const recent = new Recent(clock);
+    const running = new Running(clock);
     this.#live = new Live({
       clock,
       see: () => {
@@ -58,6 +60,7 @@ export class Dashboard implements Disposable {
         return {
           daemon: daemonView(status),
           health: health.report(),
+          running: running.requests(),
           recent: recent.requests(),
           pulse: recent.pulse(),
           ...serverViews(status.servers, parts.pool(), loadOf),
@@ -71,6 +74,7 @@ export class Dashboard implements Disposable {
     ];
     events.listen((event) => {
       recent.note(event);
+      running.note(event);
       // Datagrams come all the time, and change nothing by themselves.
       if (event.type !== 'datagram') this.#live.touch();
     });

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { ObservedEvent } from '../observe/event-stream.ts';
+import type { RequestEnded } from '../proxy/events.ts';
 import type { PulseView, RequestView } from './view.ts';
 
 /** One step of the pulse, ms. */
@@ -36,6 +37,7 @@ export class Recent {
       durationMs: Math.round(event.durationMs),
       firstByteMs: event.firstByteMs === undefined ? null : Math.round(event.firstByteMs),
       tokens,
+      tokensPerS: speedOf(event),
       app: cut(event.app),
       error: cut(event.error),
     };
@@ -66,4 +68,15 @@ export class Recent {
       failed: steps.map((step) => step?.failed ?? 0),
     };
   }
+}
+
+/** In less time than this, ms, an answer came in one piece: what passed meanwhile says nothing of its making. */
+const ONE_PIECE_MS = 50;
+
+/** Tokens a second as Ollama counts them; where it does not tell times, by how long the answer took to come. Pure. */
+function speedOf({ counters, durationMs, firstByteMs }: RequestEnded): number | null {
+  const { outputTokens = 0, outputMs } = counters ?? {};
+  const ms = outputMs ?? durationMs - (firstByteMs ?? durationMs);
+  if (outputTokens < 2 || ms <= (outputMs === undefined ? ONE_PIECE_MS : 0)) return null;
+  return Math.round((outputTokens / ms) * 10_000) / 10;
 }

@@ -61,6 +61,15 @@ export interface ModelLoadView {
   readonly prefillPerS: number | null;
 }
 
+/** A request that is at a server now. */
+export interface RunningView {
+  readonly id: string;
+  /** When it was sent there, ms since 1970. */
+  readonly at: number;
+  readonly model: string | null;
+  readonly server: string;
+}
+
 /** A request that ended just now. */
 export interface RequestView {
   readonly id: string;
@@ -72,6 +81,8 @@ export interface RequestView {
   readonly durationMs: number;
   readonly firstByteMs: number | null;
   readonly tokens: number | null;
+  /** Tokens written a second; null where it cannot be told. */
+  readonly tokensPerS: number | null;
   readonly app: string | null;
   readonly error: string | null;
 }
@@ -113,6 +124,8 @@ export interface SettingView {
 export interface LiveView {
   readonly daemon: DaemonView;
   readonly health: HealthReport;
+  /** The oldest 40. */
+  readonly running: readonly RunningView[];
   readonly recent: readonly RequestView[];
   readonly pulse: PulseView;
   readonly [server: `server:${string}`]: ServerView;

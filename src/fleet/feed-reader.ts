@@ -85,7 +85,7 @@ export function follow(options: FollowOptions): Disposable {
     if (response.statusCode !== 200 || !type.startsWith('text/event-stream')) {
       return end('refused', `it answers ${response.statusCode} to GET ${WATCH_PATH}`);
     }
-    const read = reader(clock, (name, data) => {
+    const read = eventReader(clock, (name, data) => {
       if (over) return;
       if (name === 'bye') end('bye', 'it is shutting down');
       else onEvent(name, parseJson(data));
@@ -106,8 +106,11 @@ export function follow(options: FollowOptions): Disposable {
   return { [Symbol.dispose]: stop };
 }
 
-/** Makes events of the pieces given to it; throws when they are not the stream of an ollana. */
-function reader(clock: Clock, onEvent: (name: string, data: string) => void): (chunk: Buffer) => void {
+/** Makes server-sent events of the pieces given to it, which throws when they are not the stream of an ollana. */
+export function eventReader(
+  clock: Clock,
+  onEvent: (name: string, data: string) => void,
+): (chunk: Buffer) => void {
   const decoder = new StringDecoder('utf8');
   let since = clock.now();
   let events = 0;
