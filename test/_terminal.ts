@@ -26,8 +26,10 @@ export class FakeTerminal {
     this.#size = { columns, rows };
   }
 
+  /** What stood there is moved about, each terminal in its own way: here it is all `#`. */
   resize(columns: number, rows: number): void {
     Object.assign(this.#size, { columns, rows });
+    this.#cells = Array.from({ length: rows }, () => Array.from({ length: columns }, () => '#'));
   }
 
   /** Whether it is as it was before. */

@@ -117,12 +117,13 @@ describe.skipIf(!hasScript)('on a terminal', () => {
 
     await top.resize(60, 12);
     await top.see(/^SERVER +VERDICT +OLLAMA +RUN +QUEUE +TOK\/S +FREE$/m);
-    expect(top.screen.text).not.toContain('LOADED ON');
+    expect(top.screen.text).not.toMatch(/LOADED ON|#/);
     await top.resize(30, 5);
     await top.see(/^attic +0/m);
     await top.resize(130, 40);
     await top.see(/ADDRESS$/m);
     await top.see(/APP OR ERROR$/m);
+    expect(top.screen.text).not.toContain('#');
 
     top.type('\u001b[A');
     top.type('x');
