@@ -79,9 +79,15 @@ describe('what the seeds document', { timeout: 60_000 }, () => {
       for (const name of ['pending', 'in_flight', 'max_concurrent', 'done', 'failed'])
         expect(q[name]).toBeTypeOf('number');
     expect(queues.reduce((sum, q) => sum + Number(q.done), 0)).toBe(2);
+    // What asked for a model that is nowhere is told of alike wherever requests are counted.
+    const metrics = await (await fetch(`${cluster.url}/metrics`)).text();
+    expect(metrics.match(/^ollana_requests_total\{.*outcome="refused".*\} 1$/gm)).toHaveLength(1);
+    expect(metrics).not.toMatch(/^ollana_requests_total\{.*outcome="failed"/m);
     // curl -s "http://localhost:11435/dashboard/api/traces?limit=20"
     const { traces } = await curl('/dashboard/api/traces?limit=20');
     expect(traces).toHaveLength(3);
+    const nowhere = traces.find(({ model }: { model: string }) => model === 'nobody:1b');
+    expect(nowhere).toMatchObject({ status: 'refused', error_message: 'the server answered 404' });
     const ours = traces.find((one: { request_id: string }) => one.request_id === id);
     expect(ours).toMatchObject({
       model: 'llama3.3:70b',
@@ -101,7 +107,7 @@ describe('what the seeds document', { timeout: 60_000 }, () => {
     // curl -s http://localhost:11435/dashboard/api/usage, and .../apps
     expect((await curl('/dashboard/api/usage')).rows).toMatchObject([
       { key: 'llama3.3:70b', requests: 2 },
-      { key: 'nobody:1b', failed: 1 },
+      { key: 'nobody:1b', requests: 1, failed: 0 },
     ]);
     const { apps } = await curl('/dashboard/api/apps');
     expect(apps.map(({ key }: { key: string }) => key).sort()).toEqual(['', 'editor', 'nightly']);
@@ -148,14 +154,17 @@ describe('what the seeds document', { timeout: 60_000 }, () => {
         .map((line) => line.split('|'));
     };
     if (spawnSync('sqlite3', ['--version']).status === 0) {
-      const failures = sqlite(
-        "SELECT request_id, model, status, error_message, latency_ms/1000.0 as secs FROM request_traces WHERE status='failed' ORDER BY timestamp DESC LIMIT 10",
-      );
-      expect(failures).toEqual([
+      const ended = (status: string) =>
+        sqlite(
+          `SELECT request_id, model, status, error_message, latency_ms/1000.0 as secs FROM request_traces WHERE status='${status}' ORDER BY timestamp DESC LIMIT 10`,
+        );
+      expect(ended('failed')).toEqual([['']]);
+      // A model that is nowhere is the client's mistake, as metrics and the log have it.
+      expect(ended('refused')).toEqual([
         [
           expect.stringMatching(/^[0-9a-f-]{36}$/),
           'nobody:1b',
-          'failed',
+          'refused',
           'the server answered 404',
           expect.any(String),
         ],
@@ -202,7 +211,8 @@ describe('what the seeds document', { timeout: 60_000 }, () => {
     const logs = await ollana('logs');
     expect(logs.split('\n')).toHaveLength(5);
     expect(logs).toContain(id.slice(0, 8));
-    expect(await ollana('logs', '--status', 'failed')).not.toContain(id.slice(0, 8));
+    expect(await ollana('logs', '--status', 'failed')).not.toContain('nobody:1b');
+    expect(await ollana('logs', '--status', 'refused')).toMatch(/^\S+ +\S+ +refused +nobody:1b/m);
     const [line] = (await ollana('logs', '--model', 'llama3.3:70b', '--since', '1h', '--json')).split('\n');
     expect(JSON.parse(line ?? '')).toMatchObject({ model: 'llama3.3:70b' });
     const why = await ollana('why', id.slice(0, 8));
@@ -212,7 +222,7 @@ describe('what the seeds document', { timeout: 60_000 }, () => {
     expect(await ollana('why')).toContain('nobody:1b');
     expect(await ollana('usage', '--by', 'app')).toMatch(/editor +1 +0/);
     expect(await ollana('usage', '--by', 'day', '--csv')).toMatch(
-      /^day,requests,failed,.*\r\n\d{4}-\d\d-\d\d,3,1,/,
+      /^day,requests,failed,.*\r\n\d{4}-\d\d-\d\d,3,0,/,
     );
     expect(await cli(['why', 'xyz', '--data-dir', cluster.dataDir])).toMatchObject({
       code: 2,

@@ -42,6 +42,7 @@ export function traceOf(event: RequestEnded, wall: number): Trace | undefined {
 function statusOf({ outcome, status, retries }: RequestEnded): TraceStatus {
   if (outcome === 'client-left') return 'client_disconnected';
   if (outcome === 'incomplete') return 'incomplete';
+  if (outcome === 'refused') return 'refused';
   if (outcome !== 'completed' || (status !== undefined && status >= 400)) return 'failed';
   return retries > 0 ? 'retried' : 'completed';
 }

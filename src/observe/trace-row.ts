@@ -1,15 +1,16 @@
-/** How a request ended, in the words of the load balancers that others know. */
+/** How a request ended, in the words of the load balancers that others know; they call `failed` what is `refused` here. */
 export const TRACE_STATUSES = [
   'completed',
   'retried',
   'failed',
+  'refused',
   'incomplete',
   'client_disconnected',
 ] as const;
 
 /**
  * `completed`: one server answered it. `retried`: another one did, after a first had failed. `failed`: no answer, or an
- * error. `incomplete`: the answer broke off. `client_disconnected`: the client left before its end.
+ * error. `refused`: for a reason of the client's own, such as a model that is nowhere. `incomplete`: the answer broke off. `client_disconnected`: the client left before its end.
  */
 export type TraceStatus = (typeof TRACE_STATUSES)[number];
 

@@ -44,9 +44,9 @@ export const LOOKING_BACK_OPTIONS = Object.freeze({
     env: 'OLLANA_STATUS',
     kind: 'value',
     hint: 'STATUS',
-    parse: parseChoice(['completed', 'retried', 'failed', 'incomplete', 'client_disconnected']),
+    parse: parseChoice(['completed', 'retried', 'failed', 'refused', 'incomplete', 'client_disconnected']),
     fallbackHelp: 'all',
-    help: 'completed, retried, failed, incomplete or client_disconnected',
+    help: 'completed, retried, failed, refused (what the client asked), incomplete or client_disconnected',
     commands: ['logs'],
   }),
   since: option({

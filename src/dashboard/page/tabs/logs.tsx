@@ -7,7 +7,7 @@ import type { Known } from '../stream.tsx';
 import { toneOf } from './recent.tsx';
 import { Why } from './why.tsx';
 
-const STATUSES = ['completed', 'retried', 'failed', 'incomplete', 'client_disconnected'];
+const STATUSES = ['completed', 'retried', 'failed', 'refused', 'incomplete', 'client_disconnected'];
 const SPANS = ['1h', '24h', '7d', '30d'];
 const NO_FILTER = { search: '', model: '', server: '', status: '', since: '' };
 type Filter = typeof NO_FILTER;
