@@ -229,6 +229,26 @@ describe('a server', () => {
     expect(it.servers[0]?.status().servers[0]?.machine?.system).toBe(seen.system);
   });
 
+  it('is told in the words of the load balancer that others know, its processors within some seconds', async () => {
+    await using it = await startCluster({ serve: true });
+    const views = [it.url, it.servers[0]?.url ?? ''];
+    for (const url of views) {
+      const [node] = await until(6000, 'the load of its processors', async () => {
+        const { nodes } = (await call(url, '/fleet/status')).json;
+        return nodes[0].cpu.utilization_pct !== null && nodes;
+      });
+      expect(node.cpu.utilization_pct).toBeGreaterThanOrEqual(0);
+      expect(node.cpu.utilization_pct).toBeLessThanOrEqual(100);
+      const { memory } = it.view(0).machine ?? {};
+      expect(node.memory.used_pct).toBeGreaterThan(0);
+      expect(node.memory.free_bytes).toBeGreaterThan(0);
+      expect(node.memory.free_bytes).toBeLessThan(memory?.totalBytes ?? 0);
+      // Both are of the same memory.
+      const used = 1 - node.memory.free_bytes / (memory?.totalBytes ?? 0);
+      expect(Math.abs(used * 100 - node.memory.used_pct)).toBeLessThan(0.1);
+    }
+  });
+
   it('is shown by `ollana status --wide`, with the card that its tool tells of', {
     timeout: 60_000,
   }, async () => {

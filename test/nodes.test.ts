@@ -40,6 +40,30 @@ describe('GET /nodes', () => {
     expect((await call(cluster.url, '/nodes', { method: 'DELETE' })).status).toBe(405);
   });
 
+  it('tells what is known of a load, whoever knows it: of the stream what it has, the rest of the last beat', () => {
+    const server = {
+      ...{ deviceId: 'd', name: 'a', url: 'http://10.0.0.7:11435', kind: 'ollana', sources: [], since: '' },
+      ...{ verdict: 'reliable', models: [], loaded: [], inFlight: 0, latencyMs: 1 },
+    } as const;
+    const cpu = { name: null, cores: 8, load: 0.5 };
+    const memory = { totalBytes: 1000, freeBytes: 300 };
+    const beat = { ipv4: undefined, ipv6: undefined, nodeId: 'n', port: 1, models: [], metadata: {} };
+    const beaten = {
+      url: server.url,
+      seenAt: 1,
+      isStale: false,
+      beat: { ...beat, load: { cpu: 0.1, memory: 0.2 } },
+    };
+    const loadOf = (machine: object | undefined, beats: readonly object[] = []) =>
+      nodesOf([{ ...server, machine } as never], [], beats as never, 0)[0]?.load;
+    expect(loadOf({ cpu, memory })).toEqual({ cpu: 0.5, memory: 0.7 });
+    expect(loadOf({ cpu, memory: null })).toEqual({ cpu: 0.5, memory: null });
+    expect(loadOf({ cpu: { ...cpu, load: null }, memory })).toEqual({ cpu: null, memory: 0.7 });
+    expect(loadOf({ cpu, memory: null }, [beaten])).toEqual({ cpu: 0.5, memory: 0.2 });
+    expect(loadOf(undefined, [beaten])).toEqual({ cpu: 0.1, memory: 0.2 });
+    expect(loadOf(undefined)).toEqual({ cpu: null, memory: null });
+  });
+
   it('keeps a server that stops beating as offline, does not use it, and forgets it', async () => {
     await using upstream = await startUpstream((_, response) => response.writeHead(500).end());
     await using cluster = await startCluster({

@@ -14,6 +14,7 @@ export interface FleetNode {
   readonly url: string;
   /** Parts of 100. */
   readonly cpu: { readonly utilization_pct: number | null };
+  /** The machine's own; `free_bytes` is what it has for models where it tells no more. */
   readonly memory: { readonly used_pct: number | null; readonly free_bytes: number | null };
   readonly ollama: {
     readonly version: string | null;
@@ -78,7 +79,10 @@ function fleetNode(node: Node, server: PoolServer | undefined): FleetNode {
     status: node.status,
     url: node.url,
     cpu: { utilization_pct: percent(node.load.cpu) },
-    memory: { used_pct: percent(node.load.memory), free_bytes: server?.freeMemoryBytes ?? null },
+    memory: {
+      used_pct: percent(node.load.memory),
+      free_bytes: node.machine?.memory?.freeBytes ?? server?.freeMemoryBytes ?? null,
+    },
     ollama: {
       version: server?.version ?? null,
       models_loaded: (server?.ps ?? []).map(({ name, raw }) => ({

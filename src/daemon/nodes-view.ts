@@ -97,7 +97,7 @@ function nodeOf(
     // What it says itself of now comes before what it posted half a minute ago.
     models: server && server.models.length > 0 ? server.models : (beat?.models ?? []),
     metadata: { hostname: name, ...beat?.metadata },
-    load: loadOf(server) ?? beat?.load ?? { cpu: null, memory: null },
+    load: loadOf(server?.machine, beat?.load),
     last_seen: iso(status === 'online' ? wall : (beaten?.seenAt ?? Date.parse(server?.since ?? ''))),
     status,
     active_jobs: server?.inFlight ?? 0,
@@ -113,12 +113,14 @@ function nodeOf(
   };
 }
 
-/** What it tells by its stream is younger than a heartbeat. */
-function loadOf(server: ServerStatus | undefined): Node['load'] | undefined {
-  const { cpu, memory } = server?.machine ?? {};
-  if (!cpu || !memory) return undefined;
-  const used = 1 - memory.freeBytes / memory.totalBytes;
-  return { cpu: cpu.load, memory: Math.round(used * 100) / 100 };
+/** What it tells by its stream is younger than a heartbeat; it may tell of one and not of the other. */
+function loadOf(machine: ServerStatus['machine'], beaten: Node['load'] | undefined): Node['load'] {
+  const { cpu, memory } = machine ?? {};
+  const used = memory ? 1 - memory.freeBytes / memory.totalBytes : undefined;
+  return {
+    cpu: cpu?.load ?? beaten?.cpu ?? null,
+    memory: used === undefined ? (beaten?.memory ?? null) : Math.round(used * 1000) / 1000,
+  };
 }
 
 function statusOf(server: ServerStatus | undefined, beaten: Registration | undefined): Node['status'] {

@@ -11,6 +11,8 @@ import type { Parallel } from './ollama-limits.ts';
 
 /** What moves is read this often, ms. */
 const READ_EVERY_MS = 10_000;
+/** How busy processors are shows between two readings: the second comes this long after the first, ms. */
+const AGAIN_MS = 1000;
 /** What hardly moves is asked for this long after the start, ms, which has better things to do ... */
 const PROBE_AFTER_MS = 10_000;
 /** ... and again after this: cards and links come and go. */
@@ -62,6 +64,7 @@ export class MachineReader implements Disposable {
     const probe = () => void this.#look();
     const again = process.platform === 'darwin' ? PROBE_EVERY_MAC_MS : PROBE_EVERY_MS;
     this.#stops = [
+      clock.after(AGAIN_MS, () => void this.#read()),
       clock.every(READ_EVERY_MS, () => void this.#read()),
       clock.after(PROBE_AFTER_MS, probe),
       clock.every(again, probe),
