@@ -16,8 +16,10 @@ export interface Neighbour {
   readonly digest: string;
 }
 
-/** A neighbour that has read from its disk so slowly, or is gone without a word, is given up, ms. */
-const SILENCE_MS = 30_000;
+/** A neighbour that gives less in so much time that it was waited for, ms, is given up: it is gone, or holds us up. */
+const SLOW_MS = 30_000;
+/** Bytes in that time; the internet is faster, wherever there is any. */
+const LEAST_BYTES = 1024 * 1024;
 /** How often that is looked at, ms. */
 const LOOK_MS = 1000;
 
@@ -43,7 +45,7 @@ export async function fetchManifest({ url, model }: Neighbour, options: StreamOp
 
 /**
  * The bytes of a file at a neighbour from an offset on, as fast as they are taken. Rejects with `NotGiven` where the
- * neighbour will not give them, with OLLANA_UPSTREAM_FAILED when the connection breaks or nothing comes for 30 s.
+ * neighbour will not give them, with OLLANA_UPSTREAM_FAILED when the connection breaks or less than 1 MB comes in 30 s.
  */
 export function readPart(
   { url }: Neighbour,
@@ -71,10 +73,19 @@ async function* bodyOf(
   const { clock } = options;
   const request = streamRequest(url, 'GET', headers, options);
   // While what came is being used nobody waits for the neighbour.
-  let waitingSince: number | undefined = clock.now();
+  let isWaiting = true;
+  let waitedMs = 0;
+  let bytes = 0;
+  let slow: OllanaError | undefined;
   const stopWatch = clock.every(LOOK_MS, () => {
-    if (waitingSince !== undefined && clock.now() - waitingSince > SILENCE_MS)
-      request.destroy(new Error(`nothing came for ${SILENCE_MS / 1000} s`));
+    if (isWaiting) waitedMs += LOOK_MS;
+    if (waitedMs < SLOW_MS) return;
+    if (bytes < LEAST_BYTES) {
+      slow = new OllanaError('OLLANA_UPSTREAM_FAILED', `only ${bytes} bytes came in ${SLOW_MS / 1000} s`);
+      request.destroy(slow);
+    }
+    waitedMs = 0;
+    bytes = 0;
   });
   try {
     const answered = answerTo(request);
@@ -84,10 +95,14 @@ async function* bodyOf(
     const fault = wrong(answer);
     if (fault !== undefined) throw new NotGiven(fault);
     for await (const chunk of answer as AsyncIterable<Buffer>) {
-      waitingSince = undefined;
+      bytes += chunk.length;
+      isWaiting = false;
       yield chunk;
-      waitingSince = clock.now();
+      isWaiting = true;
     }
+  } catch (error) {
+    // An answer that we break off ourselves says no more than that it is broken off.
+    throw slow ?? error;
   } finally {
     stopWatch();
     request.destroy();
