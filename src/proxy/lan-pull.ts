@@ -6,7 +6,7 @@ import { readTags, type TagRow } from '../ollama/lists.ts';
 import { pullModel } from '../ollama/pull.ts';
 import type { Targets } from '../routing/targets.ts';
 import { copyCandidates } from '../server/copy-candidates.ts';
-import { type CopyPlan, copyModel, planCopy, sizeOf } from '../server/copy-model.ts';
+import { type CopyPlan, planCopy, sizeOf } from '../server/copy-model.ts';
 import { finishCopy } from '../server/finish-copy.ts';
 import { LEAST_FREE_BYTES, type ModelDisk } from '../server/model-disk.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
@@ -15,6 +15,7 @@ import type { Body } from './body.ts';
 import type { ClientGone } from './client-gone.ts';
 import type { ProxyEvent } from './events.ts';
 import type { Exchange } from './exchange.ts';
+import { LanCopies } from './lan-copies.ts';
 import { PullAnswer } from './pull-answer.ts';
 import { type PlainPull, readPlainPull } from './pull-request.ts';
 import type { Transport } from './transport.ts';
@@ -46,8 +47,6 @@ interface Wanted extends PlainPull {
   readonly server: ServerFacts;
 }
 
-/** Copies under way at once; more pulls go to the internet as ever. */
-const MAX_COPIES = 8;
 /** An Ollama that takes longer over its own list is in trouble, ms. */
 const LIST_LIMIT_MS = 5000;
 
@@ -58,11 +57,11 @@ const LIST_LIMIT_MS = 5000;
  */
 export class LanPull {
   readonly #options: LanPullOptions;
-  /** By the digest of the model. */
-  readonly #copies = new Map<string, Promise<void>>();
+  readonly #copies: LanCopies;
 
   constructor(options: LanPullOptions) {
     this.#options = options;
+    this.#copies = new LanCopies(options.ollama);
   }
 
   /**
@@ -87,7 +86,7 @@ export class LanPull {
     const wanted = body.type === 'whole' ? readPlainPull(body.bytes) : undefined;
     if (!wanted || !isHere || server?.verdict.state !== 'reliable' || modelKey === undefined) return false;
     const candidates = (here: readonly TagRow[]) => copyCandidates(servers, ollama, modelKey, here);
-    if (candidates([]).length === 0 || this.#copies.size >= MAX_COPIES) return false;
+    if (candidates([]).length === 0 || this.#copies.isFull) return false;
     const options = streamOptions(tools, gone);
     const tell = (status: string) =>
       tools.emit({
@@ -150,7 +149,7 @@ export class LanPull {
       answer.tell({ status });
     };
     try {
-      const isWhole = await this.#copyOnce(plan, answer, say, options);
+      const isWhole = await this.#copies.copy(plan, answer, say, options);
       try {
         await pullModel({
           ...options,
@@ -176,72 +175,6 @@ export class LanPull {
       if (!gone.aborted) answer.fail(error);
     }
   }
-
-  /** Copies the files, unless a copy of the same runs, which is waited for; resolves with whether all are here now. */
-  async #copyOnce(
-    plan: CopyPlan,
-    answer: PullAnswer,
-    say: (status: string) => void,
-    options: StreamOptions,
-  ): Promise<boolean> {
-    const { digest } = plan.from;
-    const running = this.#copies.get(digest);
-    if (running) {
-      answer.tell({ status: 'waiting for the copy of it that is under way' });
-      await Promise.race([running, aborted(options.signal)]);
-      const again = options.signal.aborted
-        ? undefined
-        : await planCopy(plan.neighbours, this.#options.ollama, () => {}, options);
-      if (!again) return false;
-      return this.#copyOnce(again, answer, say, options);
-    }
-    const copied = this.#copy(plan, answer, say, options);
-    const ended = copied.then(
-      () => {},
-      () => {},
-    );
-    this.#copies.set(digest, ended);
-    void ended.then(() => this.#copies.delete(digest));
-    return copied;
-  }
-
-  async #copy(
-    plan: CopyPlan,
-    answer: PullAnswer,
-    say: (status: string) => void,
-    options: StreamOptions,
-  ): Promise<boolean> {
-    const { clock } = options;
-    const { name } = plan.from;
-    const startedAt = clock.now();
-    let bytes = 0;
-    let completed = 0;
-    answer.tell({ status: `copying from ${name} (LAN)`, from: name });
-    try {
-      await copyModel(plan, {
-        ...options,
-        ollama: this.#options.ollama,
-        onRefused: say,
-        onPart: () => {
-          completed = 0;
-        },
-        onBytes: ({ digest, size }, count, { name: giver }) => {
-          bytes += count;
-          completed += count;
-          const status = `copying ${digest.slice(7, 19)} from ${giver} (LAN)`;
-          answer.step({ status, digest, total: size, completed, from: giver });
-        },
-      });
-    } catch (error) {
-      if (options.signal.aborted || (error as OllanaError).code === 'OLLANA_DISK_FULL') throw error;
-      say(`${reasonOf(error)}; going on from the internet`);
-      return false;
-    }
-    const seconds = Math.max(0.001, (clock.now() - startedAt) / 1000);
-    const pace = `${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s`;
-    say(bytes > 0 ? `copied from ${name} (LAN): ${pace}` : 'all of its files are here already');
-    return true;
-  }
 }
 
 /**
@@ -260,13 +193,6 @@ function streamOptions(
   gone: ClientGone,
 ): StreamOptions {
   return { agent: transport.fresh, clock, connectTimeoutMs, signal: gone.signal };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
