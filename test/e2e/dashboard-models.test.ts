@@ -65,6 +65,7 @@ describe('models on the dashboard', { timeout: 60_000 }, () => {
     await dialog.waitFor({ state: 'detached' });
     await remove.click();
     // Enter at once keeps it, too.
+    await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Keep it');
     await page.keyboard.press('Enter');
     await dialog.waitFor({ state: 'detached' });
     expect(orders().map(({ path }) => path)).toEqual(['/api/generate']);
