@@ -3,6 +3,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -13,7 +14,7 @@ import { describe, expect, it } from 'vitest';
 import { changeConfigFile } from '../src/config/change-file.ts';
 import { setTomlKey } from '../src/config/toml-edit.ts';
 import { call } from './_api.ts';
-import { temporaryDirectory } from './_daemon.ts';
+import { startDaemon, temporaryDirectory } from './_daemon.ts';
 import { ALONE, OUTSIDE, startConfigured } from './_settings.ts';
 
 describe('a key of a file', () => {
@@ -184,6 +185,21 @@ describe('POST /dashboard/api/settings', { timeout: 60_000 }, () => {
       expect.stringContaining('names a file'),
     ]);
     expect((await save({ parallel: 2 })).json.errors[0].allowed).toContain('no such option in client mode');
+  });
+
+  it('makes the file where there was none', async () => {
+    using folder = temporaryDirectory('settings');
+    const env = { XDG_CONFIG_HOME: folder.path };
+    const args = ['--port', '0', '--no-udp', '--no-mdns', '--no-local-fallback'];
+    await using daemon = await startDaemon({ args, env, startMs: 20_000 });
+    const saved = await call(daemon.url, '/dashboard/api/settings', { method: 'POST', body: { hold: 0 } });
+    expect([saved.status, saved.json.changed]).toEqual([
+      200,
+      [{ option: 'hold', unit: 'ms', from: 30_000, to: 0 }],
+    ]);
+    const file = join(folder.path, 'ollana', 'config.toml');
+    expect(readFileSync(file, 'utf8')).toBe('hold = "0s"\n');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   it('loses nothing where the file is broken, read-only or no file', async () => {
