@@ -2,16 +2,31 @@ import type { Incident } from './_chaos-schedule.ts';
 import { ChaosServer, type ChaosWorld } from './_chaos-server.ts';
 import { type Daemon, startDaemon } from './_daemon.ts';
 import { until } from './_deadline.ts';
+import type { TestProcess } from './_process.ts';
 
-const HEAP_PROBE = new URL('_heap-probe.mjs', import.meta.url).href;
+/** With these a daemon can be asked for its holdings. */
+export const PROBED = {
+  NODE_OPTIONS: `--expose-gc --import ${new URL('_heap-probe.mjs', import.meta.url).href}`,
+};
 
-/** What the client's process holds once its garbage is collected. */
+/** What a daemon's process holds once its garbage is collected. */
 export interface Holdings {
   readonly heapBytes: number;
+  /** Memory of the process that is not the heap's but of its objects: buffers. */
+  readonly externalBytes: number;
   /** What keeps the event loop alive; kept connections that are idle do not. */
   readonly handles: number;
   /** Open files, idle connections among them. */
   readonly descriptors: number;
+  /** How late timers were since it was asked last, 99th percentile, ms. */
+  readonly delayMs: number;
+}
+
+/** Asks a daemon that was started with `PROBED`, the `nth` time from 1. Rejects when it does not answer within 10 s. */
+export async function holdingsOf(process: TestProcess, nth: number): Promise<Holdings> {
+  process.child.kill('SIGUSR2');
+  const [, json = ''] = await process.waitFor(new RegExp(`holdings ${nth} (.*)\n`));
+  return JSON.parse(json) as Holdings;
 }
 
 /** Lets every incident happen at its time and end; resolves when all have ended. Rejects if one cannot be made. */
@@ -55,17 +70,14 @@ export async function startChaosFleet(
     for (const name of names) servers.push(await ChaosServer.start(name, worldOf(name)));
     const named = servers.flatMap(({ link, name }) => ['--server', `${link.url}=${name}`]);
     const args = ['--port', '0', '--no-udp', '--no-mdns', '--no-local-fallback', ...named];
-    const env = { NODE_OPTIONS: `--expose-gc --import ${HEAP_PROBE}` };
-    const daemon = await startDaemon({ args, env });
+    const daemon = await startDaemon({ args, env: PROBED });
     let asked = 0;
     return {
       servers,
       daemon,
       holdings: async () => {
         asked += 1;
-        daemon.process.child.kill('SIGUSR2');
-        const [, json = ''] = await daemon.process.waitFor(new RegExp(`holdings ${asked} (.*)\n`));
-        return JSON.parse(json) as Holdings;
+        return holdingsOf(daemon.process, asked);
       },
       [Symbol.asyncDispose]: async () => {
         await daemon[Symbol.asyncDispose]();

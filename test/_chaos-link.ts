@@ -28,8 +28,8 @@ export async function startLink(port: number): Promise<DroppableLink> {
       near.destroy();
       far.destroy();
     };
-    far.on('error', () => near.resetAndDestroy());
-    near.on('error', () => far.resetAndDestroy());
+    far.on('error', () => reset(near));
+    near.on('error', () => reset(far));
     near.once('close', end);
     far.once('close', end);
     flow(pair);
@@ -42,6 +42,12 @@ export async function startLink(port: number): Promise<DroppableLink> {
       for (const pair of pairs) flow(pair);
     },
   });
+}
+
+/** Node cannot reset a socket that has said its end: such a one would never be closed, and keep the loop busy. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function join(from: Socket, to: Socket, dropping: () => boolean): void {

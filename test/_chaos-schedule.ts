@@ -19,7 +19,7 @@ export interface Incident {
 }
 
 /** What can befall a server; each comes about as often as the others. */
-const TROUBLES: readonly Trouble[] = [
+export const TROUBLES: readonly Trouble[] = [
   { kind: 'kill', process: 'serve' },
   { kind: 'kill', process: 'ollama' },
   { kind: 'freeze', process: 'serve' },
@@ -48,12 +48,18 @@ export function seeded(seed: number): () => number {
  * `count` incidents within `lengthMs`, the same for the same seed: every kind as often as the others, 1 to 6 s long,
  * one in eight long enough for a silent server to be given up; never two at once at one of the `servers`. Pure.
  */
-export function schedule(seed: number, servers: number, count: number, lengthMs: number): Incident[] {
+export function schedule(
+  seed: number,
+  servers: number,
+  count: number,
+  lengthMs: number,
+  troubles: readonly Trouble[] = TROUBLES,
+): Incident[] {
   const dice = seeded(seed);
   const deck: Trouble[] = [];
   const freeAt = Array.from({ length: servers }, () => 0);
   return Array.from({ length: count }, (_, i) => {
-    if (deck.length === 0) deck.push(...TROUBLES);
+    if (deck.length === 0) deck.push(...troubles);
     const [trouble] = deck.splice(Math.floor(dice() * deck.length), 1) as [Trouble];
     const forMs = i % 8 === 5 ? 18_000 : 1000 + dice() * 5000;
     const server = freeAt.indexOf(Math.min(...freeAt));

@@ -15,6 +15,9 @@ const START_MS = 30_000;
 export interface ChaosWorld {
   readonly models: readonly SimulatedModel[];
   readonly answer: string;
+  /** Arguments and variables of server mode that it gets besides. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A GPU machine: an Ollama that is simulated and a server-mode ollana, each a process, behind a link. */
@@ -52,6 +55,11 @@ export class ChaosServer implements AsyncDisposable {
   /** Of server mode itself, past the link. */
   get url(): string {
     return `http://127.0.0.1:${this.#ports.serve}`;
+  }
+
+  /** Server mode's process; undefined before its first start. */
+  get serve(): Daemon | undefined {
+    return this.#serve;
   }
 
   async begin(trouble: Trouble): Promise<void> {
@@ -108,7 +116,8 @@ export class ChaosServer implements AsyncDisposable {
   }
 
   async #startOllama(): Promise<void> {
-    const options = { port: this.#ports.ollama, numParallel: PARALLEL, ...this.#world };
+    const { models, answer } = this.#world;
+    const options = { port: this.#ports.ollama, numParallel: PARALLEL, models, answer };
     this.#ollama = new TestProcess(process.execPath, [SIMULATED, JSON.stringify(options)]);
     await this.#ollama.waitFor(/listening/, START_MS);
   }
@@ -118,7 +127,9 @@ export class ChaosServer implements AsyncDisposable {
     const network = ['--host', '127.0.0.1', '--port', String(serve), '--no-udp', '--no-mdns'];
     const gpu = ['--ollama', `http://127.0.0.1:${ollama}`, '--parallel', String(PARALLEL)];
     const own = ['--data-dir', this.#folder.path, '--name', this.name];
-    this.#serve = await startDaemon({ args: ['serve', ...network, ...gpu, ...own], startMs: START_MS });
+    const { args = [], env = {} } = this.#world;
+    const all = ['serve', ...network, ...gpu, ...own, ...args];
+    this.#serve = await startDaemon({ args: all, env, startMs: START_MS });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
