@@ -20,6 +20,8 @@ export type Ending =
 export interface Ended {
   readonly ending: Ending;
   readonly shape: Shape;
+  /** It has the marker of its end, or, where it is not streamed, is JSON. */
+  readonly marked: boolean;
   readonly server: string | undefined;
   readonly attempts: number;
   readonly sentMs: number;
@@ -72,6 +74,7 @@ export async function request(
     ending,
     shape,
     text,
+    marked,
     server: answer.headers['x-ollana-server'] as string | undefined,
     attempts: Number(answer.headers['x-ollana-attempts'] ?? 0),
     sentMs: Math.round(sentMs),

@@ -75,9 +75,9 @@ export class Load {
 
 const NONE = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Readonly<Record<Kind, number>>;
 
-function kindOf({ ending, detail }: Ended): Kind {
+function kindOf({ ending, detail, shape, marked }: Ended): Kind {
   if (ending === 'whole' || ending === 'cut') return ending;
-  if (ending === 'false-end') return 'falseEnd';
+  if (ending === 'false-end') return shape.streamed || marked ? 'falseEnd' : 'halfJson';
   // The status, then what came: an error that says why, in the shape of any of the protocols.
   return /^[45]\d\d .*"error"/s.test(detail) ? 'refused' : 'dropped';
 }

@@ -29,7 +29,9 @@ export function soakTable(report: SoakReport): string {
     ),
   );
   const grown = processes.flatMap(({ name, rows }) =>
-    rows.filter(({ flat }) => !flat).map(({ label, why }) => `${name}: ${label} grew by more than ${why}`),
+    rows
+      .filter(({ flat }) => !flat)
+      .map(({ label, why }) => `${name}: ${label}: more than ${why} account for`),
   );
   return [
     `${tally.asked} requests in ${minutes.toFixed(1)} minutes (${perSecond.toFixed(0)} a second); ollana counted ${told}.`,

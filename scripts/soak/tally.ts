@@ -5,6 +5,8 @@ export interface Tally {
   readonly whole: number;
   /** It had begun, and the client was told that it broke off. */
   readonly cut: number;
+  /** Ollama itself ended its JSON in the middle; it is passed on as it came, and nobody takes it for an answer. */
+  readonly halfJson: number;
   /** An error with its reason, in place of an answer. */
   readonly refused: number;
   /** The client went away by itself. */
@@ -16,7 +18,16 @@ export interface Tally {
 }
 
 export type Kind = Exclude<keyof Tally, 'asked'>;
-export const KINDS: readonly Kind[] = ['whole', 'cut', 'refused', 'left', 'falseEnd', 'dropped', 'hung'];
+export const KINDS: readonly Kind[] = [
+  'whole',
+  'cut',
+  'halfJson',
+  'refused',
+  'left',
+  'falseEnd',
+  'dropped',
+  'hung',
+];
 
 /**
  * What the daemon counted itself: the sum of `ollana_requests_total` in a text for Prometheus, but for its own paths,
