@@ -1,5 +1,5 @@
 /** What is bounded, by the name that logs and metrics have for it. A fixed set: nobody else's words become labels. */
-export const LIMIT_NAMES = [
+const LIMIT_NAMES = [
   /** Connections of one peer, and of all of them. */
   'connections-per-peer',
   'connections',

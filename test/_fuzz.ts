@@ -150,7 +150,7 @@ export function mutated(original: Buffer, dice: Dice, likely = '{}[]",:\\ \r\n-\
 }
 
 /** Values that nobody means, of every type that JSON has. */
-export const ODD_VALUES: readonly unknown[] = [
+const ODD_VALUES: readonly unknown[] = [
   null,
   true,
   false,
@@ -180,7 +180,7 @@ export const ODD_VALUES: readonly unknown[] = [
 ];
 
 /** `value` with one to three of its members, at any depth, replaced, left out or doubled. */
-export function oddJson(value: unknown, dice: Dice): unknown {
+function oddJson(value: unknown, dice: Dice): unknown {
   let changed = structuredClone(value);
   for (let times = 1 + dice.below(3); times > 0; times -= 1) changed = oddOnce(changed, dice);
   return changed;

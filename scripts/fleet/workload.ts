@@ -159,6 +159,6 @@ function turn(
 }
 
 /** The answer to a question: as many tokens as the number at its end says. The simulated GPUs answer the same. Pure. */
-export function answerTo(question: string): string {
+function answerTo(question: string): string {
   return WORD.repeat(Number(/#(\d+)$/.exec(question)?.[1] ?? 1));
 }

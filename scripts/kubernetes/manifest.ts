@@ -29,7 +29,7 @@ export function manifest(values: Values): object {
 }
 
 /** The name under which the cluster's DNS keeps the SRV records of the headless service. Pure. */
-export function srvName({ namespace, clusterDomain }: Values): string {
+function srvName({ namespace, clusterDomain }: Values): string {
   return `_${PORT_NAME}._tcp.${SERVER}.${namespace}.svc.${clusterDomain}`;
 }
 

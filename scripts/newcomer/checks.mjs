@@ -36,7 +36,7 @@ function testEnvironment() {
 
 /**
  * Runs lint, types and every test, each under a headline, then prints why tests were skipped and, as the last line,
- * `N passed, N failed, N skipped` (lint and types count as one test each). `args`: `--loopback` for only the unit
+ * `N passed, N failed, N skipped` (lint, unused code, the package, and types count as one test each). `args`: `--loopback` for only the unit
  * and loopback tests but the longest, anything else filters test files. Resolves to the exit code: 1 when anything
  * failed, when no test ran, or when one was skipped under OLLANA_NO_SKIP=1.
  */
@@ -45,6 +45,8 @@ export async function runChecks(root, args) {
   const env = testEnvironment();
   const run = (script, ...rest) =>
     spawnSync(process.execPath, [script, ...rest], { cwd: root, env, stdio: 'inherit' }).status === 0;
+  // Not by `require.resolve`: these say nothing of their commands there.
+  const bin = (...path) => join(root, 'node_modules', ...path);
   const headline = (title) => process.stdout.write(`\n== ${title}\n`);
   const filters = args.filter((arg) => arg !== '--loopback');
   const loopback = args.includes('--loopback');
@@ -57,6 +59,10 @@ export async function runChecks(root, args) {
   if (!loopback && filters.length === 0) {
     headline('lint (biome)');
     count(run(require.resolve('@biomejs/biome/bin/biome'), 'check', '.'));
+    headline('unused code (knip)');
+    count(run(bin('knip', 'bin', 'knip.js'), '--no-progress'));
+    headline('the package (publint)');
+    count(run(bin('publint', 'src', 'cli.js'), 'run', '--strict'));
     headline('types (tsc)');
     count(run(join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc'), '-p', 'tsconfig.json'));
   }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { pack } from './payload.mjs';
 
 /** The Node inside: the first whose `--build-sea` takes ES modules and another platform's binary. */
-export const NODE_VERSION = '26.10.0';
+const NODE_VERSION = '26.10.0';
 
 /** The npm package that brings Node for each platform. */
 const NODE_PACKAGES = {
@@ -23,7 +23,7 @@ export const PLATFORMS = Object.keys(NODE_PACKAGES);
 export const HERE = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
 
 /** The path of a platform's Node: OLLANA_RELEASE_NODE for this one, else fetched from the registry into `cache` once. */
-export function nodeOf(platform, cache) {
+function nodeOf(platform, cache) {
   if (platform === HERE && process.env.OLLANA_RELEASE_NODE) return process.env.OLLANA_RELEASE_NODE;
   const folder = join(cache, `node-${NODE_VERSION}-${platform}`);
   const binary = join(folder, 'package', 'bin', platform.startsWith('win') ? 'node.exe' : 'node');

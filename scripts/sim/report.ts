@@ -25,7 +25,7 @@ interface Quantiles {
 }
 
 /** The figures of an outcome, the beginning left out. Pure. */
-export function lineOf({ name, waits, totals, loads }: Outcome, from: number): Line {
+function lineOf({ name, waits, totals, loads }: Outcome, from: number): Line {
   const waited = waits.slice(from);
   const ended = totals.slice(from);
   return {

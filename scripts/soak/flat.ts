@@ -35,7 +35,7 @@ interface Bound {
 /**
  * A leak of 1 kB a request is 40 MB in 40 000 requests; one connection forgotten in 800 requests is 50. Both are outside.
  */
-export const BOUNDS: readonly Bound[] = [
+const BOUNDS: readonly Bound[] = [
   {
     measure: 'heapMb',
     label: 'heap, MB',

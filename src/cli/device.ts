@@ -98,7 +98,7 @@ export async function disableDevice({ dataDir }: DeviceOrder, typed: string): Pr
 }
 
 /** The one device that is meant by an id, the beginning of one, or a name. Throws OLLANA_BAD_OPTION. Pure. */
-export function chosen(devices: readonly Device[], typed: string): Device {
+function chosen(devices: readonly Device[], typed: string): Device {
   const word = typed.trim().toLowerCase();
   const exact = devices.filter(({ id, name }) => id === word || name.toLowerCase() === word);
   const found =

@@ -2,7 +2,7 @@ import type { ShellName } from '../config/options/asking.ts';
 import { looksLikeKey } from '../security/api-key.ts';
 
 /** Stands for a key where nobody asks for one: apps refuse to start without any. */
-export const PLACEHOLDER = 'ollana';
+const PLACEHOLDER = 'ollana';
 
 /** Where apps keep their keys, in the order in which they are looked at. */
 const KEYS = ['OPENAI_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'] as const;

@@ -85,5 +85,3 @@ export const LOOKING = [
 export const LISTENING = [...RUNNING, 'discover'] as const;
 /** Those about one model. */
 export const MODEL_COMMANDS = ['pull', 'rm', 'unload'] as const;
-/** Those about one server. */
-export const SERVER_COMMANDS = ['add', 'remove'] as const;

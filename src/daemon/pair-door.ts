@@ -28,9 +28,9 @@ export interface PairDoorOptions {
 /** Where a program of this machine has a code shown: an answer of lines, which lasts as long as the code is good. */
 export const PAIRING_PATH = '/ollana/api/pairing';
 /** Codes are good for this long, all together, ms: somebody walks to the other machine. */
-export const PAIRING_MS = 120_000;
+const PAIRING_MS = 120_000;
 /** Codes that are shown one after the other, each when the one before has been guessed at. */
-export const MAX_CODES = 3;
+const MAX_CODES = 3;
 const MAX_BODY_BYTES = 8 * 1024;
 /** A mistake and an attack look the same; who has typed the code rightly knows which it was. */
 const WRONG = 'If it was typed rightly somebody sits between the two machines and passes on what they say';

@@ -10,7 +10,7 @@ import { answerRaw } from '../proxy/raw-answer.ts';
  */
 export const MAX_PER_PEER = 512;
 /** Connections from all other machines together: eight times that, each some 20 kB. */
-export const MAX_IN_ALL = 4096;
+const MAX_IN_ALL = 4096;
 /** Connections that are being told so at one time; those beyond are closed without a word. */
 const MAX_TOLD = 64;
 

@@ -24,7 +24,7 @@ export interface AddedServer extends ServerAddress {
 }
 
 /** Nobody names more by hand; a script that loops ends here and not at the fleet's own limit, which is for all. */
-export const MAX_ADDED = 256;
+const MAX_ADDED = 256;
 
 /**
  * Servers that are named and taken back while ollana runs, claimed for as long as they are named. Those that are to be

@@ -7,10 +7,10 @@ import { type Interfaces, isNamed, type Link } from './interfaces.ts';
  */
 
 /** Everybody listens here; who has IPv4 on an interface, too, finds his like by that and says nothing here. */
-export const EVERYONE = 'ff12::cc41:4e41';
+const EVERYONE = 'ff12::cc41:4e41';
 
 /** Who has no IPv4 on an interface listens here besides, and the others speak here: they need no IPv6 among them. */
-export const IPV6_ONLY = 'ff12::cc41:4e36';
+const IPV6_ONLY = 'ff12::cc41:4e36';
 
 /** fe80::/10 */
 const LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;

@@ -1,13 +1,13 @@
 import type { Cancel, Clock } from '../clock.ts';
 
 /** How often clients ask and servers announce: as the first ollana did, so that old and new peers meet as fast. */
-export const BEACON_INTERVAL_MS = 5000;
+const BEACON_INTERVAL_MS = 5000;
 
 /** A server counts until it has been silent for three rounds: two lost datagrams in a row are bad luck. */
 export const BEACON_LEASE_MS = 3 * BEACON_INTERVAL_MS;
 
 /** Time to the next round: the interval, give or take 10 %. `random` gives [0, 1). */
-export function nextRoundMs(random: () => number): number {
+function nextRoundMs(random: () => number): number {
   return BEACON_INTERVAL_MS * (0.9 + 0.2 * random());
 }
 

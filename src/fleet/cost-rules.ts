@@ -110,7 +110,7 @@ export function confidenceOf(samples: number): number {
  * A mean with one more answer length in it: 1/n at first, later older ones count less. Lengths are averaged as they
  * are, since time is proportional to them; one runaway answer counts as ten ordinary ones. Pure.
  */
-export function blendLength(
+function blendLength(
   known: number | undefined,
   tokens: number | undefined,
   seen: number,

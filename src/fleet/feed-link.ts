@@ -25,7 +25,7 @@ const UNWANTED_MS = 30_000;
 const STEADY_MS = 5000;
 
 /** Milliseconds until the next try after `tries` that failed; `dice` in [0, 1) spreads hundreds of laptops. Pure. */
-export function nextFollowIn(end: FeedEnd, tries: number, dice: number): number {
+function nextFollowIn(end: FeedEnd, tries: number, dice: number): number {
   const unwanted = end === 'refused' || end === 'broken';
   const base = unwanted ? UNWANTED_MS : Math.min(AGAIN_MIN_MS * 2 ** tries, AGAIN_MAX_MS);
   return base * (0.5 + dice / 2);

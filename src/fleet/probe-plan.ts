@@ -18,7 +18,7 @@ export interface ProbeSituation {
  * A waiting request is watched closely: with a connection limit of 1 s and two failed connections needed,
  * a dead link is noticed 2.5 s after the request was sent.
  */
-export const ATTENDED_MS = 1000;
+const ATTENDED_MS = 1000;
 /** The first look beside a new request; most answers have begun by then and nothing is spent. */
 export const FIRST_LOOK_MS = 500;
 const IN_USE_MS = 2000;

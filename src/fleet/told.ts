@@ -8,8 +8,8 @@ export interface Told {
   readonly freeMemoryBytes: number | undefined;
 }
 
-export const ALLOW_HEADER = 'X-Ollana-Allow';
-export const FREE_MEMORY_HEADER = 'X-Ollana-Free-Memory';
+const ALLOW_HEADER = 'X-Ollana-Allow';
+const FREE_MEMORY_HEADER = 'X-Ollana-Free-Memory';
 
 /** The headers that tell it, flat. Pure. */
 export function toldHeaders({ allowsManage, freeMemoryBytes }: Told): string[] {

@@ -38,7 +38,7 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /** The version that this ollana writes. */
-export const SCHEMA_VERSION = MIGRATIONS.length;
+const SCHEMA_VERSION = MIGRATIONS.length;
 
 /**
  * Brings a file to the version of this ollana, each step whole or not at all. Throws an Error for a file of a newer

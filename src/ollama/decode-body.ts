@@ -13,7 +13,7 @@ import { isOwnAddress, type LimitName, type OnLimit } from '../limits.ts';
 import { decodeZstd } from './decode-zstd.ts';
 
 /** Ollama's own limit on a decoded request body, bytes (middleware/openai.go, server/cloud_proxy.go). */
-export const MAX_DECODED_BYTES = 20 * 1024 * 1024;
+const MAX_DECODED_BYTES = 20 * 1024 * 1024;
 
 /** Decodings at once: each may hold twice the limit above, and the machine has other work for its cores. */
 const MAX_RUNNING = 2;

@@ -2,7 +2,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Values within values in JSON that is taken from others: lists and tickets have 6; code that walks it recurses. */
-export const MAX_JSON_DEPTH = 64;
+const MAX_JSON_DEPTH = 64;
 
 /** JSON that is nested deeper than `MAX_JSON_DEPTH`. */
 export class TooDeep extends Error {

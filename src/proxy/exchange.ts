@@ -122,7 +122,7 @@ export function isLoopback(address: string): boolean {
  * Takes `server=NAME` out of the query of an Ollama path; every other byte stays as it is. Paths that are not
  * Ollama's keep theirs: it is not ours to read. Pure.
  */
-export function takeServer(target: string): { target: string; named: string | undefined } {
+function takeServer(target: string): { target: string; named: string | undefined } {
   const [path = '', query] = splitOnce(target, '?');
   if (query === undefined || !isKnownPath(path)) return { target, named: undefined };
   const parts = query.split('&');

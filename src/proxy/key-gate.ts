@@ -111,7 +111,7 @@ function isOpen(exchange: Exchange): boolean {
 }
 
 /** Why a key that is for some models may not have this; undefined: it may. Pure. */
-export function judgeModel(
+function judgeModel(
   { name, models }: { readonly name: string; readonly models: readonly string[] },
   route: Route,
   path: string,

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Cancel, Clock } from '../clock.ts';
 
 /** Nothing comes for this long of an upload that a server waits for, ms: its sender sleeps, or means to hold it. */
-export const IDLE_UPLOAD_MS = 60_000;
+const IDLE_UPLOAD_MS = 60_000;
 
 /** Handed on at once of what was read already, bytes: the system takes megabytes in one call, and all else waits for it. */
 const SLICE_BYTES = 256 * 1024;

@@ -22,7 +22,7 @@ export interface Device {
 /** The file in the data directory that holds the list. */
 export const LIST_FILE = 'devices.json';
 /** Some 200 bytes each. */
-export const MAX_DEVICES = 1000;
+const MAX_DEVICES = 1000;
 /** Longer than the list can be. */
 export const MAX_LIST_BYTES = 1024 * 1024;
 const RIGHTS: readonly Right[] = ['inference', 'read', 'manage'];

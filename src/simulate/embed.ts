@@ -92,7 +92,7 @@ function inputsOf(input: unknown): readonly string[] {
 }
 
 /** A unit vector made from the text alone: the same text gives the same vector on every machine. */
-export function vectorOf(text: string, dimensions = DIMENSIONS): readonly number[] {
+function vectorOf(text: string, dimensions = DIMENSIONS): readonly number[] {
   let state = createHash('sha256').update(text).digest().readUInt32LE(0) || 1;
   const length = Math.min(Math.max(1, Math.floor(dimensions)), DIMENSIONS);
   const raw = Array.from({ length }, () => {

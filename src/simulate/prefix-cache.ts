@@ -23,7 +23,7 @@ export class PrefixCache {
 }
 
 /** Length of the common prefix of two texts, by bisection; less than `atLeast` is reported as 0. */
-export function commonPrefix(a: string, b: string, atLeast = 0): number {
+function commonPrefix(a: string, b: string, atLeast = 0): number {
   if (a.slice(0, atLeast) !== b.slice(0, atLeast)) return 0;
   let low = Math.min(atLeast, a.length, b.length);
   let high = Math.min(a.length, b.length);

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 
 /** What must differ between two machines and one, by the command that prints it; all the rest is equal. */
-export const DIFFERENCES = [
+const DIFFERENCES = [
   { command: 'list', column: 'MODIFIED', reason: 'the copies were made at other moments than the reference' },
   { command: 'ps', column: 'UNTIL', reason: 'counts down from when each machine loaded the model' },
   {

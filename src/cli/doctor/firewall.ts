@@ -23,7 +23,7 @@ export interface FirewallNeeds {
 }
 
 /** What must be let in, with why. Pure. */
-export function wantedOf({ discovery, http }: FirewallNeeds): readonly Wanted[] {
+function wantedOf({ discovery, http }: FirewallNeeds): readonly Wanted[] {
   return [
     { protocol: 'udp', side: 'dport', port: discovery },
     // Answers: a firewall does not know them for answers, as the question went to everyone.

@@ -62,7 +62,7 @@ async function listensEverywhere(url: string): Promise<boolean | undefined> {
 }
 
 /** Whether a table of /proc/net has a listener on a port at another address than loopback. Pure. */
-export function opensPort(table: string, port: number): boolean {
+function opensPort(table: string, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return table.split('\n').some((line) => {
     const [, local = '', , state] = line.trim().split(/\s+/);

@@ -94,6 +94,6 @@ export function judgeDirectory({ path, found, ownUid }: DirectoryFacts): Verdict
 }
 
 /** One word of a shell. Pure. */
-export function word(text: string): string {
+function word(text: string): string {
   return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

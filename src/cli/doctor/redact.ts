@@ -38,7 +38,7 @@ export function redacted(value: unknown, who: Private): unknown {
 }
 
 /** One text. Pure. */
-export function redactedText(text: string, { home, user, hostname, names }: Private): string {
+function redactedText(text: string, { home, user, hostname, names }: Private): string {
   let out = text;
   if (home.length > 1) out = out.replaceAll(home, '~');
   out = out

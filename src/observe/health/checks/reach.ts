@@ -15,7 +15,7 @@ export interface Silent {
 }
 
 /** All that are silent, but for those that are not paired and the Ollama that a laptop need not have. Pure. */
-export function silentOnes({ servers, unanswered, ownUrl }: HealthSnapshot): readonly Silent[] {
+function silentOnes({ servers, unanswered, ownUrl }: HealthSnapshot): readonly Silent[] {
   const gone = servers.flatMap((server): Silent[] => {
     const { verdict, deviceId, name, url } = server;
     if (isReached(verdict) || verdict.state === 'reliable' || server.kind === 'local') return [];
@@ -31,12 +31,12 @@ export function silentOnes({ servers, unanswered, ownUrl }: HealthSnapshot): rea
 }
 
 /** Whether somebody answers at the address who is no server. Pure. */
-export function isStranger({ reason }: Silent): boolean {
+function isStranger({ reason }: Silent): boolean {
   return /is not an Ollama|is another proxy|in client mode/.test(reason);
 }
 
 /** Whether a machine is there, by its refusal, whose Ollama listens for itself alone, as Ollama does by default. Pure. */
-export function isShut({ url, reason }: Silent): boolean {
+function isShut({ url, reason }: Silent): boolean {
   const { hostname, port } = addressOf(url);
   return port === '11434' && /ECONNREFUSED/.test(reason) && !isLoopbackHost(hostname);
 }
