@@ -31,10 +31,7 @@ export async function reloadDaemons(dataDir: string, json: boolean): Promise<num
 }
 
 /** What a daemon has taken over, what waits for a restart, and what is set in vain. Pure. */
-export function reloadText(
-  mode: string,
-  { file = '', changed, restart, shadowed }: Partial<ReloadReport>,
-): string {
+function reloadText(mode: string, { file = '', changed, restart, shadowed }: Partial<ReloadReport>): string {
   const name = mode === 'server' ? 'ollana serve' : 'ollana';
   const lines = [
     `${name} has read ${file || 'its configuration'} again: ${changed?.length ? 'changed' : 'nothing changed live'}`,
