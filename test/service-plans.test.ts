@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shownPlan } from '../src/cli/service/act.ts';
 import { type ServicePlan, servicePlan } from '../src/cli/service/plan.ts';
+import { programOf } from '../src/cli/service/program.ts';
 import { cli, scratch } from './_cli.ts';
 
 const UNIT = readFileSync(new URL('../ollana.service', import.meta.url), 'utf8');
@@ -55,6 +56,24 @@ describe('systemd', () => {
     expect(client.file.text).toContain('StateDirectory=ollana-client\n');
     expect(client.file.text).toContain('DynamicUser=yes');
     expect(client.file.text).not.toMatch(/ExecStart=.* serve/);
+  });
+
+  it('names the single executable alone, with a folder for what it unpacks', () => {
+    const folder = scratch();
+    const script = join(folder, 'cli.js');
+    writeFileSync(script, '');
+    const exe = { executable: '/usr/local/bin/ollana', script, isSingle: true };
+    expect(programOf(exe)).toEqual(['/usr/local/bin/ollana']);
+    expect(programOf({ ...exe, executable: '/usr/bin/node', isSingle: false })).toEqual([
+      '/usr/bin/node',
+      script,
+    ]);
+    const text = (mode: 'client' | 'serve', program: readonly string[]) =>
+      planOf('linux', mode, false, { program: [...program] }).file.text;
+    expect(text('serve', programOf(exe))).toContain('ExecStart=/usr/local/bin/ollana serve\n');
+    expect(text('serve', programOf(exe))).toContain('\nCacheDirectory=ollana\n');
+    expect(text('client', programOf(exe))).toContain('\nCacheDirectory=ollana-client\n');
+    expect(text('serve', POSIX.program)).not.toContain('CacheDirectory');
   });
 
   it('is enabled at once and undone wholly', () => {

@@ -76,6 +76,19 @@ describe('what is released', { timeout: 2 * MINUTES }, () => {
     expect(statSync(join(folder, '.cache', 'ollana', unpacked)).ino).toBe(before);
   });
 
+  it('is the program of its service, and not Node with a script', () => {
+    const file = join(out, `ollana-${version}-${HERE}`);
+    const args = ['service', 'install', '--user', '--dry-run'];
+    const shown = execFileSync(file, args, { env: bare(home('service-home')), encoding: 'utf8' });
+    expect(shown).toContain(`\nExecStart=${file}\n`);
+    const daemon = execFileSync(file, ['service', 'install', '--dry-run'], {
+      env: bare(home('daemon-home')),
+      encoding: 'utf8',
+    });
+    expect(daemon).toContain(`\nExecStart=${file} serve\n`);
+    expect(daemon).toContain('\nCacheDirectory=ollana\n');
+  });
+
   it('does not run from a folder that others can write to', () => {
     const file = join(out, `ollana-${version}-${HERE}`);
     const folder = home('open-home');

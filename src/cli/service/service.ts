@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { nearest } from '../../config/nearest.ts';
 import { OPTIONS } from '../../config/options.ts';
@@ -8,6 +8,7 @@ import { OllanaError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { carryOutPlan, shownPlan } from './act.ts';
 import { type ServicePlan, type ServiceSpec, servicePlan } from './plan.ts';
+import { programOf, running } from './program.ts';
 
 /** What `ollana service` can be told. */
 export const SERVICE_ACTIONS = ['install', 'uninstall', 'status', 'logs'] as const;
@@ -56,20 +57,10 @@ function specOf(told: Told, isUser: boolean, action: ServiceAction): ServiceSpec
   return {
     mode: serve || (!client && !isUser) ? 'serve' : 'client',
     isUser,
-    program: programOf(process.execPath, process.argv[1]),
+    program: programOf(running()),
     user: told.env.SUDO_USER || userName(),
     unit: action === 'install' && told.platform === 'linux' && !isUser ? packagedUnit() : '',
   };
-}
-
-/** Node and the script that is running, by the paths where they are; a single executable is its own script. */
-function programOf(node: string, script: string | undefined): readonly string[] {
-  if (script === undefined || script === node) return [node];
-  try {
-    return [node, realpathSync(script)];
-  } catch {
-    return [node]; // A single executable has no file of that name.
-  }
 }
 
 /** The unit beside the package's `dist` and `src`. */

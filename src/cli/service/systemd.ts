@@ -38,16 +38,22 @@ export function systemdPlan(
 /** The unit that comes with ollana, with what is run here in place of what a package would have installed. */
 function systemUnit(mode: ServiceSpec['mode'], program: readonly string[], unit: string): string {
   const start = execLine(mode, program);
+  // The single executable unpacks what it runs; without a folder that stays it would do so at each start.
+  const unpacks = program.length === 1 ? '\nCacheDirectory=ollana' : '';
   const text = unit
     // What stands before it is for those who copy it by hand.
     .slice(Math.max(0, unit.indexOf('[Unit]')))
-    .replace(/^ExecStart=.*$/m, () => start);
+    .replace(/^ExecStart=.*$/m, () => start)
+    .replace(/^RuntimeDirectory=.*$/m, (line) => line + unpacks);
   const named =
     mode === 'serve'
       ? text
       : text
           .replace(/^Description=.*$/m, 'Description=ollana: every GPU of the network at localhost:11435')
-          .replace(/^(ConfigurationDirectory|StateDirectory|RuntimeDirectory)=ollana$/gm, '$1=ollana-client')
+          .replace(
+            /^(ConfigurationDirectory|StateDirectory|RuntimeDirectory|CacheDirectory)=ollana$/gm,
+            '$1=ollana-client',
+          )
           .replace('/etc/default/ollana', '/etc/default/ollana-client');
   return `# ${MARK}; \`ollana service uninstall${mode === 'client' ? ' --client' : ''}\` removes it.\n${named}`;
 }
