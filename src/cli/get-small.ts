@@ -1,4 +1,5 @@
-import { get, type IncomingMessage } from 'node:http';
+import { get as getPlain, type IncomingMessage } from 'node:http';
+import { get as getSecure } from 'node:https';
 
 /** A daemon's report about hundreds of servers is some hundred kilobytes; nothing sane is larger. */
 const LARGEST_BODY = 4 * 1_024 * 1_024;
@@ -11,11 +12,12 @@ export interface SmallAnswer {
 }
 
 /**
- * Reads a small answer over plain HTTP on a connection of its own, so that nothing is left open.
+ * Reads a small answer over HTTP or HTTPS on a connection of its own, so that nothing is left open.
  * Rejects when the whole takes longer than `limitMs` milliseconds, or the body is over 4 MB.
  */
 export function getSmall(url: string, limitMs: number): Promise<SmallAnswer> {
   return new Promise((resolve, reject) => {
+    const get = url.startsWith('https:') ? getSecure : getPlain;
     const request = get(url, { agent: false, signal: AbortSignal.timeout(limitMs) }, (answer) => {
       readAll(answer).then(resolve, reject);
     });

@@ -228,6 +228,11 @@ export const COMMAND_TEXTS: Readonly<
       'ollana service logs --user',
     ],
   },
+  update: {
+    usage: 'ollana update --check',
+    about: 'say whether there is a newer version, and how to have it',
+    examples: ['ollana update --check                    # changes nothing; never done unasked'],
+  },
   completion: {
     usage: 'ollana completion bash|zsh|fish|powershell',
     about: 'print a script that completes ollana in a shell',

@@ -60,6 +60,7 @@ async function carryOut(command: Command, args: readonly string[], here: Surroun
     const order = { json: pick(OPTIONS.json, told), bundle: bundle && resolve(here.cwd, bundle) };
     return (await import('./doctor/doctor.ts')).doctor(told, order);
   }
+  if (command === 'update') return (await import('./update/update.ts')).updateAction(told);
   if (command === 'service') return (await import('./service/service.ts')).serviceAction(words, told);
   // Mistakes of a file are for `config check`, and for those that would start with them.
   return withFile(

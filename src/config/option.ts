@@ -26,6 +26,7 @@ export type Command =
   | 'port'
   | 'doctor'
   | 'service'
+  | 'update'
   | 'completion';
 
 /** One option: everything that flags, variables, `--help` and validation need to know about it. */
