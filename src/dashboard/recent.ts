@@ -4,7 +4,7 @@ import type { RequestEnded } from '../proxy/events.ts';
 import type { PulseView, RequestView } from './view.ts';
 
 /** One step of the pulse, ms. */
-const PULSE_MS = 5000;
+export const PULSE_MS = 5000;
 /** Five minutes. */
 const STEPS = 60;
 /** As many as a page shows without being scrolled. */
