@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
@@ -93,13 +93,34 @@ describe('the file of traces', () => {
     }
   }, 60_000);
 
+  it('is what it was before a commit in which its process was killed', () => {
+    using folder = temporaryDirectory('traces');
+    const path = join(folder.path, 'traces.db');
+    const left = join(folder.path, 'left.db');
+    const store = new TraceStore({ path, isOther: never }, RETENTION);
+    store.add([cells(1)]);
+    store.db.exec('PRAGMA cache_spill=1; PRAGMA cache_size=1; BEGIN');
+    for (let n = 0; n < 2000; n++)
+      store.db.run("INSERT INTO usage_hours VALUES (?,'','','','',1,1,1,1,1,1,NULL)", n);
+    // What a process leaves that is killed when all of a commit is written, and the journal still says that it is not.
+    copyFileSync(`${path}.live-journal`, `${left}.live-journal`);
+    store.db.exec('COMMIT');
+    copyFileSync(path, left);
+    store.close();
+    const again = new TraceStore({ path: left, isOther: never }, RETENTION);
+    expect(again.db.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' });
+    expect(again.db.get('SELECT count(*) AS n FROM usage_hours')).toEqual({ n: 1 });
+    again.add([cells(2)]);
+    again.close();
+  });
+
   it('is not undone by a sqlite3 that reads it while a commit is under way', () => {
     if (spawnSync('sqlite3', ['--version']).status !== 0) return;
     using folder = temporaryDirectory('traces');
     const path = join(folder.path, 'traces.db');
     const store = new TraceStore({ path, isOther: never }, RETENTION);
     store.add([cells(1)]);
-    store.db.exec('BEGIN; PRAGMA cache_spill=1; PRAGMA cache_size=1');
+    store.db.exec('PRAGMA cache_spill=1; PRAGMA cache_size=1; BEGIN');
     for (let n = 0; n < 200; n++)
       store.db.run("INSERT INTO usage_hours VALUES (?,'','','','',1,1,1,1,1,1,NULL)", n);
     expect(statSync(`${path}.live-journal`).size).toBeGreaterThan(0);

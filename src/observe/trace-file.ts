@@ -1,4 +1,12 @@
-import { linkSync, readFileSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, {
+  linkSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename } from 'node:path';
 import sqlite from 'node-sqlite3-wasm';
 
@@ -41,8 +49,9 @@ export function openTraceFile({ path, isOther }: TraceFileOptions): Sqlite {
   for (const lock of [`${name}.lock`, `${path}.lock`]) removeLock(lock);
   const db = new sqlite.Database(name);
   try {
+    undoHalfCommit(db, name);
     db.exec(
-      `PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=${PAGE_BYTES}; PRAGMA cache_size=-${CACHE_KB};
+      `PRAGMA page_size=${PAGE_BYTES}; PRAGMA cache_size=-${CACHE_KB};
        PRAGMA cache_spill=OFF; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA journal_mode=TRUNCATE`,
     );
     return db;
@@ -50,6 +59,24 @@ export function openTraceFile({ path, isOther }: TraceFileOptions): Sqlite {
     closeQuietly(db);
     rmSync(owner, { force: true });
     throw error;
+  }
+}
+
+/**
+ * Has SQLite undo a commit that a killed process has left half written, and takes the lock for good. SQLite looks first
+ * whether another process holds the lock; its file system here (node-sqlite3-wasm 0.8, `_nodejsCheckReservedLock`) takes
+ * our own for that of another, and the half commit would stay for ever: so that lock is not to be seen meanwhile.
+ */
+function undoHalfCommit(db: Sqlite, name: string): void {
+  const { accessSync } = fs;
+  fs.accessSync = (path, mode) => {
+    if (path === `${name}.lock`) throw new Error('our own lock is none of another');
+    accessSync(path, mode);
+  };
+  try {
+    db.exec('PRAGMA locking_mode=EXCLUSIVE; SELECT count(*) FROM sqlite_schema');
+  } finally {
+    fs.accessSync = accessSync;
   }
 }
 
