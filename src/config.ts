@@ -1,5 +1,6 @@
 import type { Option } from './config/option.ts';
 import { OPTIONS } from './config/options.ts';
+import { type Otlp, otlpOf } from './config/otlp.ts';
 import { ASIDE_PORT, OLLAMA_PORT, resolveOllama } from './config/own-ollama.ts';
 import { defaultDataDir, pathsOf, runtimeDir } from './config/paths.ts';
 import { type Flags, pick, pickGiven, pickList, type Sources, splitList } from './config/pick.ts';
@@ -59,6 +60,8 @@ export interface CommonConfig {
   readonly requireKey?: boolean;
   /** What happened to each request is kept. */
   readonly traces: boolean;
+  /** Spans of requests go to a collector, by the variables of OpenTelemetry; absent: they do not. */
+  readonly otlp?: Otlp;
   /** Only paired devices are let in and used; false: everybody; absent: once a device has been allowed. */
   readonly requirePairing?: boolean;
   /** Web origins let in beside Ollama's built-in ones: OLLAMA_ORIGINS, then OLLANA_ORIGINS or --origins. */
@@ -188,6 +191,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
   const serverFile = pickPath(OPTIONS.serverFile, input);
   const discover = pickList(OPTIONS.discover, input);
   const requirePairing = pickGiven(OPTIONS.requirePairing, input);
+  const otlp = otlpOf(input.env);
   const takesPort = mode === 'client' && pick(OPTIONS.takePort, input);
   return {
     host,
@@ -216,6 +220,7 @@ function resolveCommon(input: ConfigInput): CommonConfig {
     name: pickGiven(OPTIONS.name, input) ?? plainName(input.hostname),
     ...(pick(OPTIONS.requireKey, input) ? { requireKey: true } : {}),
     traces: pick(OPTIONS.traces, input),
+    ...(otlp === undefined ? {} : { otlp }),
     ...(requirePairing === undefined ? {} : { requirePairing }),
     origins: Object.freeze([
       ...splitList(input.env.OLLAMA_ORIGINS ?? ''),

@@ -49,6 +49,7 @@ export function requestEnded(more: Partial<RequestEnded> = {}): RequestEnded {
     bytes: 1000,
     cold: false,
     counters: undefined,
+    parent: undefined,
     ...more,
   };
 }

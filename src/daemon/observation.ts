@@ -12,6 +12,7 @@ import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { narrate } from '../observe/narrate.ts';
 import { narrateEmoji } from '../observe/narrate-emoji.ts';
+import { Otel } from '../observe/otel.ts';
 import { traceOf } from '../observe/trace-of.ts';
 import { Traces } from '../observe/traces.ts';
 import type { Exchange } from '../proxy/exchange.ts';
@@ -29,7 +30,7 @@ export interface ObservationOptions {
   readonly loads: () => Iterable<ServerLoad>;
   /** Throws when a request shows no API key and one is required. */
   readonly admit: (exchange: Exchange) => void;
-  readonly config: Pick<CommonConfig, 'dataDir' | 'traces' | 'logBodies' | 'emoji'> & {
+  readonly config: Pick<CommonConfig, 'dataDir' | 'traces' | 'logBodies' | 'emoji' | 'otlp'> & {
     readonly mode: 'client' | 'server';
   };
 }
@@ -42,6 +43,7 @@ export class Observation implements AsyncDisposable {
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
   readonly #traces: Traces | undefined;
   readonly #past: PastUsage | undefined;
+  readonly #otel: Otel | undefined;
   readonly #tally = new EndedTally();
 
   constructor(options: ObservationOptions) {
@@ -65,6 +67,8 @@ export class Observation implements AsyncDisposable {
         const trace = event.type === 'request-ended' ? traceOf(event, clock.wall()) : undefined;
         if (trace) traces.keep(trace);
       });
+    this.#otel = config.otlp && new Otel({ ...options, otlp: config.otlp });
+    if (this.#otel) this.events.listen(this.#otel.observe);
     this.#paths = [metricsPath({ metrics, admit }), tracePaths({ traces, clock })];
   }
 
@@ -79,9 +83,9 @@ export class Observation implements AsyncDisposable {
   /** Answers the paths that show what was observed; returns false for all others. Bound. */
   readonly answers = (exchange: Exchange): boolean => this.#paths.some((answers) => answers(exchange));
 
-  /** Writes what is still to be kept. Never rejects. */
+  /** Writes and sends what is still to be kept; takes 2 s at most for a collector. Never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#past?.[Symbol.dispose]();
-    await this.#traces?.[Symbol.asyncDispose]();
+    await Promise.all([this.#traces?.[Symbol.asyncDispose](), this.#otel?.[Symbol.asyncDispose]()]);
   }
 }

@@ -5,8 +5,9 @@ import type { Counters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
 import type { Considered } from '../routing/considered.ts';
 import type { Outcome } from '../routing/router.ts';
+import type { TraceParent } from './trace-parent.ts';
 
-/** What the proxy tells whoever observes it. No event carries a prompt, an answer or a header. */
+/** What the proxy tells whoever observes it. No event carries a prompt, an answer or the text of a header. */
 export type ProxyEvent =
   | LimitEvent
   | {
@@ -100,6 +101,8 @@ export type ProxyEvent =
       readonly cold: boolean;
       /** What the end of the answer told of its making, in tokens and ms; undefined where it told nothing. */
       readonly counters: Counters | undefined;
+      /** The span of the client's that it is part of; undefined where the client names none. */
+      readonly parent: TraceParent | undefined;
     };
 
 /**

@@ -11,6 +11,7 @@ import { type Exchange, openExchange } from './exchange.ts';
 import type { Forwarder } from './forward.ts';
 import { type GuardOptions, passGuard } from './guard.ts';
 import type { KeyGate } from './key-gate.ts';
+import { traceParentOf } from './trace-parent.ts';
 
 /** What answers the requests of one kind of client. */
 export interface Way {
@@ -179,6 +180,7 @@ function endedEvent(exchange: Exchange, ended: Ended): RequestEnded {
     bytes: ended.bytes,
     cold: exchange.cold,
     counters: exchange.counters,
+    parent: traceParentOf(request.headers.traceparent),
   };
 }
 
