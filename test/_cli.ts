@@ -30,7 +30,7 @@ export function scratch(): string {
 /** Starts the real command line from its sources, with nothing of this session's ollana or Ollama settings. */
 export function startCli(args: readonly string[], env: Record<string, string> = {}): Running {
   const inherited = Object.entries(process.env).filter(
-    ([key]) => !/^(OLLANA|OLLAMA|XDG)_|_DIRECTORY$/.test(key),
+    ([key]) => !/^(OLLANA|OLLAMA|XDG|OTEL)_|_DIRECTORY$/.test(key),
   );
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
     cwd: ROOT,

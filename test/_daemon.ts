@@ -10,7 +10,7 @@ export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 /** The caller's environment without its ollana and Ollama settings: a test sees only what it sets itself. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([key]) => !/^(OLLANA|OLLAMA)_/.test(key));
+  const kept = Object.entries(process.env).filter(([key]) => !/^(OLLANA|OLLAMA|OTEL)_/.test(key));
   return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: '/nonexistent', ...extra };
 }
 

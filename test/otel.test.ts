@@ -28,9 +28,10 @@ const chat = (url: string, model: string, headers: Readonly<Record<string, strin
 
 async function chatOf(options: ClusterOptions, headers: Readonly<Record<string, string>>) {
   await using cluster = await startCluster(options);
-  const model = cluster.view(0).models[0]?.name ?? '';
+  const model = cluster.view(0).models[0] ?? '';
   const before = Date.now();
   const answer = await chat(cluster.url, model, headers);
+  expect(answer.status).toBe(200);
   const lines = (await answer.text()).trim().split('\n');
   const took = Date.now() - before;
   const id = answer.headers.get('x-ollana-request-id');
@@ -159,7 +160,7 @@ describe('spans of requests', () => {
     const cluster = await startCluster({ client });
     let ended = 0;
     try {
-      const model = cluster.view(0).models[0]?.name ?? '';
+      const model = cluster.view(0).models[0] ?? '';
       const asked = async () => {
         const answer = await chat(cluster.url, model);
         expect(answer.status).toBe(200);
@@ -185,7 +186,7 @@ describe('spans of requests', () => {
       client: exportTo(silent.url, { OTEL_EXPORTER_OTLP_TIMEOUT: '4000' }),
     });
     try {
-      await (await chat(cluster.url, cluster.view(0).models[0]?.name ?? '')).text();
+      await (await chat(cluster.url, cluster.view(0).models[0] ?? '')).text();
       const since = performance.now();
       await cluster.client.stop();
       expect(performance.now() - since).toBeLessThan(3000);
