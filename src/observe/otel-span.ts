@@ -96,8 +96,33 @@ export function spanOf(
       'ollana.first_byte_ms': event.firstByteMs,
       'ollana.cold': event.cold,
     },
-    children: attempts.map((attempt) => attemptSpan(attempt, start, now)),
+    children: childrenOf(event, start, now, attempts),
   };
+}
+
+/** The attempts, and the wait before one that is alone: of several, nobody knows which waited how long. */
+function childrenOf(
+  { queueMs }: RequestEnded,
+  from: number,
+  to: number,
+  attempts: readonly EndedAttempt[],
+): readonly EndedSpan[] {
+  const spans = attempts.map((attempt) => attemptSpan(attempt, from, to));
+  const [first] = spans;
+  if (queueMs <= 0 || !first || spans.length > 1) return spans;
+  const start = Math.max(from, first.start - queueMs);
+  return [
+    {
+      name: 'queue',
+      kind: 'internal',
+      start,
+      end: first.start,
+      isError: false,
+      attributes: {},
+      children: [],
+    },
+    first,
+  ];
 }
 
 /** Of few values, as it is counted by: ollana's code, else the status, else how it ended. */
