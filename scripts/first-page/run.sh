@@ -25,7 +25,7 @@ if [ "${1-}" != --inside ]; then
     echo "$(since "$t")  packages, from the registry into an empty cache (before all else)"
   fi
   [ -e "$top/dist/simulate/ollama.js" ] || node "$top/scripts/build.mjs" || exit 2
-  unshare -r -m -n -u -p -f --kill-child bash "$0" --inside "$work" "$executable"
+  unshare -r -m -n -u -p -f --mount-proc --kill-child bash "$0" --inside "$work" "$executable"
   exit
 fi
 
@@ -88,7 +88,7 @@ if [ -z "$executable" ]; then
   t=$(now); at laptop 'npm test -- wire.test' >"$work/out" 2>&1; report "$?" 0 "$t" laptop 'npm test -- wire.test   (of npm test; the whole takes minutes)'; tail -1 "$work/out" | show 1
 fi
 echo "== Use it"
-nsenter -t "$attic" -n node "$top/test/lan/_sim-main.mjs" "$sim" >"$work/sim" 2>&1 </dev/zero & # the Ollama there, simulated
+nsenter -t "$attic" -n node "$top/test/lan/_sim-main.mjs" "$sim" >"$work/sim" 2>&1 < <(sleep 3600) & # the Ollama there, simulated
 until grep -q listening "$work/sim"; do sleep 0.1; done
 follow attic 'npx ollana serve -d'
 t=$(now); follow laptop 'npx ollana -d'
