@@ -65,8 +65,8 @@ report() { # report CODE ALLOWED STARTED MACHINE COMMAND
   local mark=ok; case " $2 " in *" $1 "*) ;; *) mark="FAILED with $1"; failed=1 ;; esac
   echo "$(since "$3")  $4\$ $5   $mark"
 }
-follow() { # follow MACHINE COMMAND [LIMIT]: one of README's; with a limit it goes on for ever, and is ended then
-  local command=$2 t code allowed=0
+follow() { # follow MACHINE COMMAND [LIMIT] [CODES]: one of README's; with a limit it goes on for ever, and is ended then
+  local command=$2 t code allowed=${4-0}
   grep -qF -- "$2" "$top/README.md" || { echo "README has no '$2' any more"; failed=1; return; }
   [ -n "$executable" ] && command=${command#npx }
   [ -n "${3-}" ] && { command="timeout $3 $command"; allowed="0 124"; }
@@ -82,7 +82,6 @@ if [ -z "$executable" ]; then
   echo "== Try it, on a machine with Node $(node --version) and npm"
   t=$(now); at laptop 'exec npm start' >"$work/start" 2>&1 & start=$!
   until_it_says laptop 'curl -s -m 2 http://localhost:11435/api/tags' '"models":\[{' "$t" 'laptop$ npm start   (from nothing until models are there)'
-  until_it_says laptop 'sleep 0' '' "$t" 'laptop$ npm start   (lines below)'
   sleep 3; show 24 <"$work/start"
   t=$(now); pids=$(pgrep -f 'dist/cli.js demo|ollana demo' || true); [ -n "$pids" ] && kill -INT $pids; wait "$start"; report "$?" "0 130" "$t" laptop "npm start, ended by Ctrl-C"
   t=$(now); at laptop 'npm test -- wire.test' >"$work/out" 2>&1; report "$?" 0 "$t" laptop 'npm test -- wire.test   (of npm test; the whole takes minutes)'; tail -1 "$work/out" | show 1
@@ -98,7 +97,9 @@ follow laptop 'curl http://localhost:11435/v1/models'
 at laptop "curl -s http://localhost:11435/api/generate -d '{\"model\":\"llama3.2\",\"prompt\":\"Hi\",\"stream\":false}'" | grep -q '"done":true' || { echo "no answer to a request"; failed=1; }
 for command in status health discover models; do follow laptop "npx ollana $command"; done
 follow laptop 'npx ollana logs --follow' 3
-follow laptop 'npx ollana pull llama3.2 --on attic'
+# 1: attic does not allow it, as README says, and the answer says how it would.
+follow laptop 'npx ollana pull llama3.2 --on attic' '' '0 1'
+grep -q -- '--allow manage' "$work/out" || { echo "the refusal does not say --allow manage"; failed=1; }
 follow attic 'npx ollana device pair' 3
 [ "$failed" = 0 ] && echo "README can be followed" || echo "README cannot be followed: see FAILED above"
 exit "$failed"
