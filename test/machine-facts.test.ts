@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { machineLines } from '../src/cli/machine-lines.ts';
+import { systemClock } from '../src/clock.ts';
 import { readMachineFacts } from '../src/fleet/machine-facts.ts';
 import { loadBetween, readProcStat } from '../src/server/cpu-load.ts';
 import { freeOf } from '../src/server/free-memory.ts';
@@ -182,12 +183,12 @@ describe('what a peer tells of its machine', () => {
 
 describe('this machine', () => {
   it('is probed by a process of its own, which ends', { timeout: 30_000 }, async () => {
-    const probe = await probeMachine(new AbortController().signal);
+    const probe = await probeMachine(systemClock, new AbortController().signal);
     expect(probe).toBeDefined();
     expect(probe?.availableBytes).toBeGreaterThan(0);
     const gone = new AbortController();
     gone.abort();
-    expect(await probeMachine(gone.signal)).toBeUndefined();
+    expect(await probeMachine(systemClock, gone.signal)).toBeUndefined();
     expect(readProbe('no')).toBeUndefined();
     expect(
       readProbe('{"link":{"name":"eth0","mbps":-1},"gpuNames":[["NVIDIA","NVIDIA A10"],["",""],7]}'),

@@ -206,3 +206,20 @@ describe('an answer that is no stream', () => {
     expect(answer).toMatchObject({ status: 200, text: '{"anything":1}', complete: true });
   });
 });
+
+describe('an answer that does not stream and does not say its length', () => {
+  it.each([
+    { what: 'half of its JSON', body: '{"model":"m","message":{"content":"hel', complete: false },
+    { what: 'all of its JSON', body: '{"model":"m","done":true}\n', complete: true },
+  ])('that ends with $what is passed on as complete: $complete', async ({ body, complete }) => {
+    await using upstream = await startUpstream((_request, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.write(body);
+      setImmediate(() => response.end());
+    });
+    await using before = await startBefore([upstream.url]);
+    const answer = await ask({ url: before.url }, '/api/chat', { model: 'm', stream: false });
+    expect(answer).toMatchObject({ status: 200, complete, text: body });
+    expect(before.client.status().servers).toMatchObject([{ verdict: complete ? 'reliable' : 'unreliable' }]);
+  });
+});

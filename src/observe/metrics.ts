@@ -105,7 +105,8 @@ export class Metrics {
     const key = event.model === undefined ? undefined : modelKey(event.model);
     const where = {
       model: this.#models.of(key && shownModel(key), () => key !== undefined && this.#isModel(key)),
-      server: this.#servers.of(event.server),
+      // What several answered together is nobody's; their names in every order would fill the set of names.
+      server: this.#servers.of(event.deviceId === undefined ? undefined : event.server),
     };
     const about = { route: event.route, outcome: event.errorCode === 'OLLANA_BUSY' ? 'busy' : event.outcome };
     const { requests, retries, answerBytes, heldSeconds } = this.#counters;

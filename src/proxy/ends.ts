@@ -26,6 +26,14 @@ export function judgeEnd(framing: Framing, protocol: Protocol, tail: string): St
   return framing === 'ndjson' ? judgeLines(tail) : judgeEvents(protocol, tail);
 }
 
+/**
+ * Whether a body of this Content-Type, whose last bytes are `tail`, is the beginning of a JSON object only: all that
+ * run a model and do not stream answer with one. Pure.
+ */
+export function isHalfJson(contentType: string | undefined, tail: string): boolean {
+  return /^application\/json\b/i.test(contentType ?? '') && !tail.trimEnd().endsWith('}');
+}
+
 function judgeLines(tail: string): StreamEnd {
   const lines = tail.trimEnd();
   const line = lines.slice(lines.lastIndexOf('\n') + 1);

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { Protocol } from '../ollama/routes.ts';
-import { errorEnd, framingOf, judgeEnd, standingOf } from './ends.ts';
+import { errorEnd, framingOf, isHalfJson, judgeEnd, standingOf } from './ends.ts';
 import { answerHeaders } from './headers.ts';
 import { Tail } from './tail.ts';
 
@@ -66,6 +66,7 @@ export function relay(
   const tail = new Tail();
   const keepTail = framing !== 'none' || options.marked;
   const roomForMore = response.headers['content-length'] === undefined;
+  const isPlain = response.headers['content-encoding'] === undefined;
   let begun = false;
   const begin = () => {
     begun = true;
@@ -132,6 +133,9 @@ export function relay(
       const words = options.marked ? tail.text() : '';
       const end = options.marked ? judgeEnd(framing, options.protocol, words) : 'complete';
       if (end === 'missing') return fail('the stream ended without its last message');
+      // One that says its length is what its server meant to say.
+      if (options.marked && roomForMore && isPlain && isHalfJson(response.headers['content-type'], words))
+        return fail('the answer ended in the midst of its JSON');
       if (!begun) begin();
       const trailers = answerHeaders(response.rawTrailers, []);
       if (trailers.length > 0) client.addTrailers(pairs(trailers));

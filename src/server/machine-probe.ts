@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../clock.ts';
 
 /** What a machine is, as its system tells; null and empty: it does not. */
 export interface MachineProbe {
@@ -12,19 +13,19 @@ export interface MachineProbe {
 
 /** Windows takes some seconds for each answer on a cold start. */
 const LIMIT_MS = 20_000;
-const MOST_BYTES = 64 * 1024;
 
 /**
- * Runs in a process of its own: the library starts a dozen tools, some while blocking, and a process can be ended
- * whatever it waits for. Memory of cards is not asked for: the library takes it from what is mapped, and is wrong.
- * Text, not a file, so that it is the same from source and compiled.
+ * Runs in a thread of its own: the library starts a dozen tools, some while blocking. Not in a process: the single
+ * executable is no Node that could be given a script. Memory of cards is not asked for: the library takes it from what
+ * is mapped, and is wrong. Text, not a file, so that it is the same from source and compiled.
  */
 const SCRIPT = `
-const si = require(process.argv[1]);
+const { parentPort, workerData } = require('node:worker_threads');
+const si = require(workerData);
 const ask = (what) => Promise.resolve(what()).catch(() => undefined);
 Promise.all([ask(si.cpu), ask(si.graphics), ask(si.networkInterfaces), ask(si.mem)]).then(([cpu, gpus, nets, mem]) => {
   const net = (Array.isArray(nets) ? nets : []).find((one) => one.default);
-  process.stdout.write(JSON.stringify({
+  parentPort.postMessage(JSON.stringify({
     cpuName: cpu ? (cpu.manufacturer + ' ' + cpu.brand) : null,
     gpuNames: (gpus ? gpus.controllers : []).map(({ vendor, model }) => [vendor, model]),
     link: net ? { name: net.ifaceName || net.iface, mbps: net.speed } : null,
@@ -34,25 +35,34 @@ Promise.all([ask(si.cpu), ask(si.graphics), ask(si.networkInterfaces), ask(si.me
 `;
 
 /**
- * Asks the system what this machine is, beside: takes about half a second of another process. Resolves with undefined
+ * Asks the system what this machine is, beside: takes about half a second of another thread. Resolves with undefined
  * when nothing came within 20 s, or `signal` aborts. Never rejects.
  */
-export function probeMachine(signal: AbortSignal): Promise<MachineProbe | undefined> {
+export async function probeMachine(clock: Clock, signal: AbortSignal): Promise<MachineProbe | undefined> {
+  if (signal.aborted) return undefined;
   const library = createRequire(import.meta.url).resolve('systeminformation');
-  const limits = {
-    timeout: LIMIT_MS,
-    maxBuffer: MOST_BYTES,
-    windowsHide: true,
-    killSignal: 'SIGKILL',
-  } as const;
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['-e', SCRIPT, library], { ...limits, signal }, (error, stdout) =>
-      resolve(error ? undefined : readProbe(stdout)),
-    );
+  const quiet = { stdout: true, stderr: true, stdin: false };
+  const worker = new Worker(SCRIPT, { eval: true, workerData: library, execArgv: [], ...quiet });
+  worker.unref();
+  let over = () => {};
+  const text = await new Promise<unknown>((resolve) => {
+    const end = () => resolve(undefined);
+    const cancel = clock.after(LIMIT_MS, end);
+    signal.addEventListener('abort', end, { once: true });
+    over = () => {
+      cancel();
+      signal.removeEventListener('abort', end);
+    };
+    worker.once('message', resolve);
+    worker.once('error', end);
+    worker.once('exit', end);
   });
+  over();
+  await worker.terminate();
+  return typeof text === 'string' ? readProbe(text) : undefined;
 }
 
-/** The answer of the process, as far as it makes sense. Pure. */
+/** The answer of the thread, as far as it makes sense. Pure. */
 export function readProbe(text: string): MachineProbe | undefined {
   let value: unknown;
   try {

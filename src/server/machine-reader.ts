@@ -78,7 +78,7 @@ export class MachineReader implements Disposable {
   }
 
   async #look(): Promise<void> {
-    this.#probe = (await probeMachine(this.#over.signal)) ?? this.#probe;
+    this.#probe = (await probeMachine(this.#options.clock, this.#over.signal)) ?? this.#probe;
     await this.#read();
   }
 
