@@ -76,7 +76,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       for (const [i, { url }] of ollamas.entries()) {
         const common = commonConfig(join(folder.path, `server-${i}`), { ollama: url, name: nameOf(i) });
         const config = { ...common, mode: 'server', allow: new Set(), ...options.server } as ServerConfig;
-        servers.push(await startServer(config, new TestLog(), { clock }));
+        servers.push(await startServer(config, UNREAD_LOG, { clock }));
       }
     }
     const upstreams = options.serve ? servers : ollamas;
@@ -184,6 +184,16 @@ export class TestLog implements Log {
     return (message, fields = {}) => void this.lines.push({ level, message, fields });
   }
 }
+
+/** Takes what nobody looks at, and keeps none of it. */
+const UNREAD_LOG: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  flush: () => {},
+  writes: () => true,
+};
 
 export interface Listening extends AsyncDisposable {
   readonly url: string;
