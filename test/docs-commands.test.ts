@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findCommand, readFlags } from '../src/cli/argv.ts';
-import { COMMAND_TEXTS } from '../src/cli/help.ts';
+import { COMMAND_TEXTS } from '../src/cli/command-texts.ts';
 import type { Command, Option } from '../src/config/option.ts';
 import { OPTIONS, optionsOf } from '../src/config/options.ts';
 import { codeOf, exists, filesUnder, ollanaCalls, type Page, pages, read, wrong } from './_docs.ts';

@@ -1,6 +1,6 @@
 import { COMMANDS } from '../../src/cli/argv.ts';
+import { COMMAND_TEXTS } from '../../src/cli/command-texts.ts';
 import { EXIT_MEANINGS } from '../../src/cli/exit-codes.ts';
-import { COMMAND_TEXTS } from '../../src/cli/help.ts';
 import type { Command, Option } from '../../src/config/option.ts';
 import { optionsOf } from '../../src/config/options.ts';
 

@@ -3,7 +3,7 @@ import { type Command, MODEL_COMMANDS, type Option } from '../config/option.ts';
 import { OPTIONS, optionsOf } from '../config/options.ts';
 import { type Flags, quote } from '../config/pick.ts';
 import { OllanaError } from '../errors.ts';
-import { COMMAND_TEXTS } from './help.ts';
+import { COMMAND_TEXTS } from './command-texts.ts';
 
 /** What the user typed, in order: the command, and its arguments wherever they stood. */
 export interface Invocation {

@@ -3,7 +3,7 @@ import type { Command } from '../config/option.ts';
 import { optionsOf } from '../config/options.ts';
 import { VERSION } from '../config/version.ts';
 import { COMMANDS } from './argv.ts';
-import { COMMAND_TEXTS } from './help.ts';
+import { COMMAND_TEXTS } from './command-texts.ts';
 
 /** Carries a command out, given its arguments as typed. */
 export type Action = (command: Command, args: readonly string[]) => Promise<void>;

@@ -1,8 +1,8 @@
 import { nearest } from '../config/nearest.ts';
 import { quote } from '../config/pick.ts';
 import { OllanaError } from '../errors.ts';
+import { COMMAND_TEXTS } from './command-texts.ts';
 import { allowDevice, type DeviceOrder, disableDevice, listDevices, showDevice } from './device.ts';
-import { COMMAND_TEXTS } from './help.ts';
 
 /** Carries an action out; `what` is typed after it. */
 type Action = (order: DeviceOrder, what: string) => number | Promise<number>;

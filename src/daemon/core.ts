@@ -1,4 +1,3 @@
-import { type Clock, sleep } from '../clock.ts';
 import { isLoopbackHost } from '../config/host.ts';
 import { VERSION } from '../config/version.ts';
 import { reasonOf } from '../errors.ts';
@@ -16,8 +15,8 @@ import { Trust } from '../security/trust.ts';
 import { Api } from './api.ts';
 import { type Choosing, startChoosing } from './choosing.ts';
 import type { Core, CoreOptions } from './core-options.ts';
-import type { Daemon } from './daemon.ts';
 import { Dashboard } from './dashboard.ts';
+import { drainable } from './drainable.ts';
 import { Gate } from './gate.ts';
 import { Guests } from './guests.ts';
 import { healthPaths, watchHealth } from './health.ts';
@@ -256,44 +255,24 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   url = localUrl(config.host, face.port);
   await api.start();
 
-  const daemon = (sources: readonly AsyncDisposable[]): Daemon => {
-    let ended: Promise<void> | undefined;
-    const end = async (limitMs: number) => {
+  const daemon = drainable({
+    mode: config.mode,
+    url,
+    isPassing: identity.passing === true,
+    status,
+    clock,
+    face,
+    api,
+    open: () => front.open + api.open,
+    begin: async () => {
       draining = true;
       await dashboard.benchmarks.close();
       options.feed?.[Symbol.dispose]();
-      // Whoever hears a goodbye looks whether it is true, and would find us there for as long as mDNS takes for its own.
-      face.close();
-      for (const source of [...sources, api]) await source[Symbol.asyncDispose]();
-      await idle(clock, limitMs, () => front.open + api.open === 0);
-      face.cut();
+    },
+    release: async () => {
       await release();
       log.flush();
-    };
-    const drain = (limitMs: number): Promise<void> => {
-      ended ??= end(limitMs);
-      return ended;
-    };
-    return {
-      mode: config.mode,
-      url,
-      isPassing: identity.passing === true,
-      status,
-      drain,
-      stop: async () => {
-        face.cut();
-        await drain(0);
-      },
-    };
-  };
+    },
+  });
   return { deviceId, fleet, port: face.port, face, choosing, emit, fresh, daemon };
-}
-
-/** How often a drain looks whether the last request has ended, ms. */
-const IDLE_LOOK_MS = 20;
-
-/** Resolves when `done` says so, or after `limitMs`. */
-async function idle(clock: Clock, limitMs: number, done: () => boolean): Promise<void> {
-  const deadline = clock.now() + limitMs;
-  while (!done() && clock.now() < deadline) await sleep(clock, IDLE_LOOK_MS);
 }
