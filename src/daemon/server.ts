@@ -129,6 +129,7 @@ export async function startServer(
     speaking: false,
     clock,
     onNotice,
+    onTraffic,
   });
   tellLoad(clock, feed, own, core.choosing.desks);
   const registrar = new Registrar({

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Link } from './interfaces.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { OnTraffic } from './traffic.ts';
 import { Turns } from './turns.ts';
 import type { Remote } from './udp.ts';
 import type { Datagram } from './wire.ts';
@@ -19,6 +20,7 @@ export interface AudienceOptions {
   /** Whether those who read only four bytes would look for this server at the right port. */
   readonly isDefaultPort: boolean;
   readonly send: (answer: Answer, to: Remote, link: Link) => void;
+  readonly onTraffic?: OnTraffic | undefined;
 }
 
 /** Answers of each kind a second to our own machine, where many share an address and nobody is forged from outside. */
@@ -42,8 +44,9 @@ export class Audience {
     if (!answer) return;
     const { kind } = answer;
     const send = () => this.#options.send(answer, to, link);
-    if (!link.internal) this.#turns.take({ kind, to, send });
-    else if (this.#loopbackRate.allow(kind)) send();
+    const isTaken = link.internal ? this.#loopbackRate.allow(kind) : this.#turns.take({ kind, to, send });
+    if (!isTaken) this.#options.onTraffic?.({ type: 'datagram', by: 'beacon', direction: 'refused' });
+    else if (link.internal) send();
   }
 
   /** Whoever still waits for an answer gets none. */

@@ -58,6 +58,7 @@ export class BeaconServer implements AsyncDisposable {
     this.#audience = new Audience({
       clock,
       isDefaultPort: this.#isDefaultPort,
+      onTraffic: options.onTraffic,
       send: (answer, to, link) => this.#station.send(link, this.#wordsOf(answer), to),
     });
     this.#station = new Station({

@@ -4,6 +4,7 @@ import { RateLimit } from './rate-limit.ts';
 import { Recent } from './recent.ts';
 import { BEACON_LEASE_MS } from './rhythm.ts';
 import type { OnSighting } from './sighting.ts';
+import type { OnTraffic } from './traffic.ts';
 import type { Speaker } from './wire.ts';
 
 export interface HearingOptions {
@@ -14,6 +15,7 @@ export interface HearingOptions {
   readonly onSighting: OnSighting;
   /** Somebody announces himself by four bytes who has not said on which port he serves. */
   readonly onUnexplained: (address: string) => void;
+  readonly onTraffic?: OnTraffic | undefined;
 }
 
 /** How long a server at an address of ours has to say that it is this one before it counts as another. */
@@ -127,6 +129,12 @@ export class Hearing implements Disposable {
   }
 
   #mayReport(address: string): boolean {
+    const may = this.#isWithinRate(address);
+    if (!may) this.#options.onTraffic?.({ type: 'datagram', by: 'beacon', direction: 'refused' });
+    return may;
+  }
+
+  #isWithinRate(address: string): boolean {
     if (isLoopback(address)) return this.#loopbackRate.allow('loopback');
     // In this order, so that a flood of strangers does not fill the places of those who are known.
     if (!this.#met.get(address) && !this.#newRate.allow('all')) return false;

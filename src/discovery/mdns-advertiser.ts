@@ -7,6 +7,7 @@ import { MdnsGate } from './mdns-gate.ts';
 import { MdnsNetwork } from './mdns-network.ts';
 import { MDNS_PORT } from './mdns-records.ts';
 import type { OnNotice } from './notice.ts';
+import type { OnTraffic } from './traffic.ts';
 import { cleanName } from './wire.ts';
 
 export interface MdnsAdvertiserOptions {
@@ -26,6 +27,7 @@ export interface MdnsAdvertiserOptions {
   /** Whether it speaks from the start; true unless given. See `setSpeaking`. */
   readonly speaking?: boolean | undefined;
   readonly onNotice?: OnNotice | undefined;
+  readonly onTraffic?: OnTraffic | undefined;
   /** How the interfaces are read; `os.networkInterfaces` unless given. */
   readonly networkInterfaces?: (() => Interfaces) | undefined;
 }
@@ -55,7 +57,7 @@ export class MdnsAdvertiser implements AsyncDisposable {
   constructor(options: MdnsAdvertiserOptions) {
     this.#options = options;
     this.#speaking = options.speaking ?? true;
-    this.#gate = new MdnsGate(options.clock);
+    this.#gate = new MdnsGate(options.clock, options.onTraffic);
     this.#network = new MdnsNetwork({
       interfaces: options.interfaces,
       clock: options.clock,

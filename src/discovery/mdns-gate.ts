@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Neighbourhood } from './mdns-near.ts';
 import { MDNS_PORT } from './mdns-records.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { OnTraffic } from './traffic.ts';
 import type { Remote } from './udp.ts';
 
 /** RFC 6762 17: no mDNS packet is longer. */
@@ -33,7 +34,10 @@ export class MdnsGate {
   readonly #allRate: RateLimit;
   readonly #toolRate: RateLimit;
 
-  constructor(clock: Clock) {
+  readonly #onTraffic: OnTraffic | undefined;
+
+  constructor(clock: Clock, onTraffic?: OnTraffic) {
+    this.#onTraffic = onTraffic;
     this.#remoteRate = new RateLimit(clock, PER_SECOND.remote);
     this.#hereRate = new RateLimit(clock, PER_SECOND.here);
     this.#allRate = new RateLimit(clock, PER_SECOND.all);
@@ -50,8 +54,12 @@ export class MdnsGate {
     if (here && !from.startsWith('127.') && !near.addresses.get(by)?.includes(from)) return false;
     if (recordsOf(bytes) > MAX_RECORDS || !CONCERNS_US.test(Buffer.from(bytes).toString('latin1')))
       return false;
-    if (port !== MDNS_PORT && !this.#toolRate.allow(from)) return false;
-    return (here ? this.#hereRate.allow('here') : this.#remoteRate.allow(from)) && this.#allRate.allow('all');
+    const may =
+      (port === MDNS_PORT || this.#toolRate.allow(from)) &&
+      (here ? this.#hereRate.allow('here') : this.#remoteRate.allow(from)) &&
+      this.#allRate.allow('all');
+    if (!may) this.#onTraffic?.({ type: 'datagram', by: 'mdns', direction: 'refused' });
+    return may;
   }
 }
 

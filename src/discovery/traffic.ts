@@ -5,8 +5,11 @@
 export interface DiscoveryTraffic {
   readonly type: 'datagram';
   readonly by: 'beacon' | 'mdns';
-  /** `dropped`: heard and not understood, or not from our networks. */
-  readonly direction: 'in' | 'out' | 'dropped';
+  /**
+   * `dropped`: heard and not understood, or not from our networks. `refused`: heard, and more than is taken or answered in
+   * a second.
+   */
+  readonly direction: 'in' | 'out' | 'dropped' | 'refused';
 }
 
 /** Must not throw. */

@@ -33,20 +33,27 @@ export class Turns implements Disposable {
     this.#last = new Recent({ clock, ttlMs: APART_MS, max: MAX_ADDRESSES });
   }
 
-  /** Sends the answer now or, if none to that address is waiting, in its turn; not at all if it has just been said. */
-  take(turn: Turn): void {
+  /**
+   * Sends the answer now or, if none to that address is waiting, in its turn; not at all if it has just been said.
+   * Returns whether the asker has, or will have, an answer: a flood has none.
+   */
+  take(turn: Turn): boolean {
     const { address } = turn.to;
     const next = this.#next.get(address);
     if (next) {
       if (covers(turn, next.turn)) next.turn = turn;
-      return;
+      return covers(next.turn, turn);
     }
     const last = this.#last.get(address);
-    if (last && covers(last, turn)) return;
+    if (last && covers(last, turn)) return true;
     if (last) {
       const cancel = this.#clock.after(SURELY_MS, () => this.#advance(address));
       this.#next.set(address, { turn, cancel });
-    } else if (!this.#last.isFull) this.#send(turn);
+      return true;
+    }
+    if (this.#last.isFull) return false;
+    this.#send(turn);
+    return true;
   }
 
   /** Forgets who waits; not who has had an answer. */

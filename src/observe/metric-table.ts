@@ -83,7 +83,7 @@ export const COUNTERS = Object.freeze({
   },
   datagrams: {
     name: 'ollana_discovery_datagrams_total',
-    help: 'Datagrams of discovery. direction: in, out, dropped (not understood, or from elsewhere). Of mDNS only what was looked at and our own questions.',
+    help: 'Datagrams of discovery. direction: in, out, dropped (not understood, or from elsewhere), refused (more than is taken in a second). Of mDNS only what was looked at and our own questions.',
     labels: ['protocol', 'direction'],
   },
   limits: {
