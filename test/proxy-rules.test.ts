@@ -4,6 +4,7 @@ import {
   errorEnd,
   type Framing,
   framingOf,
+  isHalfJson,
   judgeEnd,
   type Standing,
   type StreamEnd,
@@ -14,6 +15,18 @@ import { answerHeaders, forwardHeaders, headerText } from '../src/proxy/headers.
 import { lowestVersion } from '../src/proxy/merge.ts';
 import { type AttemptFacts, isRepeatable, nextStep } from '../src/proxy/retry.ts';
 import { Tail } from '../src/proxy/tail.ts';
+
+it.each([
+  ['application/json', '{"done":true}\n', false],
+  ['application/json; charset=utf-8', '{"model":"m","mess', true],
+  ['application/json', '', true],
+  // Blanks after an answer of which the beginning is not kept.
+  ['application/json', '   ', false],
+  ['text/plain', 'hel', false],
+  [undefined, 'hel', false],
+])('of %s, %j is half of JSON: %s', (contentType, tail, is) => {
+  expect(isHalfJson(contentType, tail)).toBe(is);
+});
 
 describe('what follows an attempt', () => {
   const facts: AttemptFacts = {

@@ -31,7 +31,10 @@ export function judgeEnd(framing: Framing, protocol: Protocol, tail: string): St
  * run a model and do not stream answer with one. Pure.
  */
 export function isHalfJson(contentType: string | undefined, tail: string): boolean {
-  return /^application\/json\b/i.test(contentType ?? '') && !tail.trimEnd().endsWith('}');
+  if (!/^application\/json\b/i.test(contentType ?? '')) return false;
+  const end = tail.trimEnd();
+  // Of blanks without end nobody knows what they follow.
+  return end === '' ? tail === '' : !end.endsWith('}');
 }
 
 function judgeLines(tail: string): StreamEnd {
