@@ -13,6 +13,8 @@ import { runQueue } from './queue.ts';
 import { queueTable } from './queue-report.ts';
 import { table } from './report.ts';
 import { runTraces, tracesText } from './traces.ts';
+import { runWatched } from './watched.ts';
+import { watchedTable } from './watched-report.ts';
 
 type Tell = (text: string) => void;
 
@@ -44,6 +46,10 @@ const BENCHES = {
   traces: async (config: BenchConfig, tell: Tell) => {
     const report = await runTraces(config, tell);
     return { report, text: tracesText(report) };
+  },
+  watched: async (config: BenchConfig, tell: Tell) => {
+    const report = await runWatched(config, tell);
+    return { report, text: watchedTable(report) };
   },
   decide: async (config: BenchConfig, tell: Tell) => {
     const report = runDecide(config, tell);
