@@ -20,7 +20,7 @@ const ROOMS = [
   'ollama',
   'security',
 ];
-const GROUND = ['config', 'errors', 'clock', 'limits'];
+const GROUND = ['config', 'errors', 'clock', 'limits', 'own-thread'];
 
 /** What else may be imported: the demo and its fleet stand on simulated Ollamas, which stand on nothing. */
 const ALSO: Readonly<Record<string, readonly string[]>> = { cli: ['simulate'], daemon: ['simulate'] };

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type Cancel, type Clock, sleep } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
+import { startOwnThread } from '../own-thread.ts';
 import type { Log } from './log.ts';
 import { cellsOf, type Trace } from './trace-row.ts';
 import type { Retention } from './trace-store.ts';
@@ -130,7 +131,7 @@ export class Traces implements AsyncDisposable {
   /** Begun when there is something to write or to ask: many a short-lived ollana has neither. */
   #start(): Worker {
     const { path, retention, log } = this.#options;
-    const worker = startThread({ path, retention });
+    const worker = startOwnThread(import.meta.url, 'traces-worker', { path, retention } satisfies ThreadData);
     worker.on('message', (message: FromThread) => this.#hear(message));
     const end = (reason: string) => {
       if (this.#ended) return;
@@ -188,11 +189,3 @@ function busy(reason: string): OllanaError {
 }
 
 /** The thread from its compiled file; from source, where that is no JavaScript, with the loader that runs this. */
-function startThread(workerData: ThreadData): Worker {
-  const options = { workerData, env: {}, execArgv: [] };
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./traces-worker.js', import.meta.url), options);
-  const { href } = new URL('./traces-worker.ts', import.meta.url);
-  const boot = `import("tsx/esm/api").then(({ register }) => { register(); return import(${JSON.stringify(href)}); });`;
-  return new Worker(boot, { ...options, eval: true });
-}

@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Cancel, Clock } from '../clock.ts';
+import { startOwnThread } from '../own-thread.ts';
 import { joinBytes } from './join-bytes.ts';
 import type { Aside, Seen } from './peek.ts';
 
@@ -47,7 +48,7 @@ export class LongLook implements Aside {
   }
 
   #start(): Worker {
-    const worker = startThread();
+    const worker = startOwnThread(import.meta.url, 'long-look-thread');
     worker.on('message', ({ id, ...seen }: LookAnswer) => {
       const tell = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -74,13 +75,4 @@ export class LongLook implements Aside {
       void worker.terminate();
     });
   }
-}
-
-function startThread(): Worker {
-  const options = { env: {}, execArgv: [] };
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./long-look-thread.js', import.meta.url), options);
-  const { href } = new URL('./long-look-thread.ts', import.meta.url);
-  const boot = `import("tsx/esm/api").then(({ register }) => { register(); return import(${JSON.stringify(href)}); });`;
-  return new Worker(boot, { ...options, eval: true });
 }

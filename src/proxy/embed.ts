@@ -154,6 +154,7 @@ export class EmbedBatches {
     const doubted: string[] = [];
     let fresh = false;
     let failed = false;
+    let isRepeat = false;
     while (!signal.aborted) {
       // Whoever has finished its own part has least to do, so it comes before those still at theirs.
       const rest = embedHolders(router.pool(), modelKey).toSorted((a, b) => a.inFlight - b.inFlight);
@@ -161,12 +162,13 @@ export class EmbedBatches {
       const pick = router.pickFrom(ids, tried, 'split');
       if (!pick) return undefined;
       const since = clock.now();
-      exchange.attempts += 1;
-      if (failed) exchange.retries += 1;
+      if (!isRepeat) exchange.attempts += 1;
+      if (failed && !isRepeat) exchange.retries += 1;
       const attempt = exchange.attempts;
       const end = await askPart(this.#options, { exchange, pick, body, fresh, signal, takeRoom });
       pick.release(end.outcome);
       this.#report(exchange, pick, attempt, end, clock.now() - since);
+      isRepeat = end.type === 'again';
       if (end.type === 'again') {
         fresh = true;
         continue;

@@ -1,10 +1,11 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { BenchmarkPlan } from '../../../observe/benchmark/run.ts';
 import { duration } from '../format.tsx';
 import { serversIn, useJson } from '../hooks.tsx';
 import { Failure } from '../parts.tsx';
 import { getJson, sendJson } from '../send.tsx';
 import type { Known } from '../stream.tsx';
+import { Confirm } from './confirm.tsx';
 
 const URL_PATH = '/dashboard/api/benchmarks';
 
@@ -96,14 +97,11 @@ interface QuestionProps {
   readonly no: () => void;
 }
 
-/** Over the page until it is answered; Escape is a no. */
+/** Before any GPU is used. */
 function Question({ plan, yes, no }: QuestionProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   const { targets, servers, loads, gpuMs, tookMs } = plan;
   return (
-    <dialog class="question" ref={dialog} aria-labelledby="benchmark-question" onClose={no}>
-      <h2 id="benchmark-question">Use the GPUs for a benchmark?</h2>
+    <Confirm title="Use the GPUs for a benchmark?" act="Start" onAct={yes} keep="Not now" onClose={no}>
       <p>
         It uses about {duration(gpuMs)} of GPU time for {targets.length}{' '}
         {targets.length === 1 ? 'model' : 'models'} at {servers} {servers === 1 ? 'server' : 'servers'}, and
@@ -115,14 +113,6 @@ function Question({ plan, yes, no }: QuestionProps) {
           are in use.
         </p>
       )}
-      <div class="badges">
-        <button type="button" onClick={yes}>
-          Start
-        </button>
-        <button type="button" onClick={no}>
-          Not now
-        </button>
-      </div>
-    </dialog>
+    </Confirm>
   );
 }

@@ -7,11 +7,15 @@ interface ConfirmProps {
   /** What the button says that goes on. */
   readonly act: string;
   readonly onAct: () => void;
+  /** What the other one says. */
+  readonly keep: string;
+  /** What is done cannot be undone. */
+  readonly isBad?: boolean;
   readonly onClose: () => void;
 }
 
-/** Asks before something that cannot be taken back; whoever presses Escape or Enter at once keeps everything. */
-export function Confirm({ title, children, act, onAct, onClose }: ConfirmProps) {
+/** Asks before something that costs or cannot be taken back; whoever presses Escape or Enter at once has it left alone. */
+export function Confirm({ title, children, act, onAct, keep, isBad, onClose }: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   // Before the next key is pressed.
   useLayoutEffect(() => dialog.current?.showModal(), []);
@@ -21,11 +25,11 @@ export function Confirm({ title, children, act, onAct, onClose }: ConfirmProps) 
       {children}
       <div class="acts">
         <button type="button" onClick={() => dialog.current?.close()}>
-          Keep it
+          {keep}
         </button>
         <button
           type="button"
-          class="bad"
+          class={isBad ? 'bad' : ''}
           onClick={() => {
             onAct();
             dialog.current?.close();

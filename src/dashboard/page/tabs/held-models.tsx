@@ -89,6 +89,8 @@ export function HeldModels({ holder, models, uses, orders }: HeldModelsProps) {
           title={`Delete ${doomed.model}?`}
           act={`Delete from ${holder.name}`}
           onAct={() => void orders.remove(holder, doomed.model)}
+          keep="Keep it"
+          isBad
           onClose={() => setDoomed(undefined)}
         >
           <p>
