@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Copied in one turn, bytes: a third of a millisecond, and as long as others then have to wait. */
+/** Copied in one turn, bytes: a millisecond, and as long as others then have to wait. */
 const SLICE_BYTES = 1024 * 1024;
 
 /**

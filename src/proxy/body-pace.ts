@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 
 /** What one peer may send at any speed, bytes: a body that is kept whole. */
 const BURST_BYTES = 32 * 1024 * 1024;
-/** And then, bytes a millisecond: some 64 Mbit/s, more than a Wi-Fi gives most of the time. */
+/** And then, bytes a millisecond: 67 Mbit/s, at which a photo still comes in a second. */
 const RATE = (8 * 1024 * 1024) / 1000;
 
 /** With so many, those are forgotten that have sent nothing for seconds: the rest are as many as have connections. */
