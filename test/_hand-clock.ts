@@ -3,6 +3,8 @@ import type { Cancel, Clock } from '../src/clock.ts';
 /** A clock that stands still until a test moves it; what falls due is called in its order. */
 export interface HandClock extends Clock {
   pass(ms: number): void;
+  /** ms until the next call that is due; undefined: none is. */
+  nextIn(): number | undefined;
 }
 
 export function handClock(): HandClock {
@@ -32,6 +34,10 @@ export function handClock(): HandClock {
         fn();
       }
       now = end;
+    },
+    nextIn() {
+      const next = Math.min(...[...due.values()].map(({ at }) => at));
+      return next === Number.POSITIVE_INFINITY ? undefined : next - now;
     },
   };
 }

@@ -1,13 +1,15 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { ANSWER_MS } from '../src/fleet/probe.ts';
 import { beatSays, failedAtOnce, SelfDoubt } from '../src/fleet/self-doubt.ts';
 import type { FailureCause, Verdict } from '../src/fleet/verdict-rules.ts';
 import { Watch } from '../src/fleet/watch.ts';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
-import { fasterClock, listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster.ts';
 import { until } from './_deadline.ts';
 import { failed, fleetOf, leapingClock } from './_fleet.ts';
+import { handClock } from './_hand-clock.ts';
 
 const RELIABLE: Verdict = { state: 'reliable', sinceMs: 0 };
 const bad = (cause: FailureCause, sinceMs: number): Verdict => ({
@@ -91,9 +93,11 @@ describe('a probe that nobody answered', () => {
       }),
     );
     const gone: string[] = [];
+    // Time passes only where the server keeps silent: a connection that is slow to come about is another failure.
+    const clock = handClock();
     using watch = new Watch({
       url: () => silent.url,
-      clock: fasterClock(50),
+      clock,
       agent: new PathAgent({}, PLAIN),
       fresh: new PathAgent({}, PLAIN),
       stalledSince: () => stalled,
@@ -105,7 +109,12 @@ describe('a probe that nobody answered', () => {
       onAway: () => {},
     });
     watch.start();
-    await until(5000, 'the server to be given up', () => gone.length > 0);
+    for (let probe = 1; gone.length === 0; probe += 1) {
+      clock.pass(clock.nextIn() ?? 0);
+      await until(5000, 'the probe to arrive', () => looks === probe);
+      clock.pass(ANSWER_MS);
+      await until(5000, 'the next probe to be planned', () => clock.nextIn() !== undefined);
+    }
     expect(looks).toBe(probes);
   });
 });
