@@ -68,8 +68,11 @@ export class Chooser {
     const { router } = this.#options;
     const { modelKey } = this.#asked;
     if (this.#targets.type === 'one-of') {
-      const ids = this.#targets.servers.map(({ deviceId }) => deviceId);
-      return router.pickFrom(ids, tried, this.#targets.why);
+      const { servers, why, inLine } = this.#targets;
+      const ids = servers.map(({ deviceId }) => deviceId);
+      const seated = inLine ? await this.#seatedAt(ids, tried) : undefined;
+      // Without the model none has a queue for it: the server says so itself.
+      return seated ? { ...seated, reason: `${why} ${seated.reason}` } : router.pickFrom(ids, tried, why);
     }
     if (modelKey === undefined) return router.pick(modelKey, tried);
     if (this.#exchange.route.class === 'holder') {
@@ -166,14 +169,32 @@ export class Chooser {
     return pick;
   }
 
+  /** Waits for a seat at one of these: to name a server is no way past those who wait there. */
+  async #seatedAt(ids: readonly string[], tried: ReadonlySet<string>): Promise<Pick | undefined> {
+    const { modelKey } = this.#asked;
+    if (this.#exchange.route.class !== 'inference' || modelKey === undefined) return undefined;
+    const work = this.#options.router.hasChoice(modelKey) ? this.#asked.work() : undefined;
+    return work && this.#seated(modelKey, work, tried, new Set(ids));
+  }
+
   /** Waits for a seat where the request will end first. */
-  async #seated(modelKey: string, work: Work, tried: ReadonlySet<string>): Promise<Pick | undefined> {
+  async #seated(
+    modelKey: string,
+    work: Work,
+    tried: ReadonlySet<string>,
+    among?: ReadonlySet<string>,
+  ): Promise<Pick | undefined> {
     const { router, clock, entry } = this.#options;
     const since = clock.now();
     const { device, ...how } = entry(this.#exchange);
     try {
       const entry = { mayTake: this.#busy === 0, ...how };
-      return await router.acquire({ ...work, modelKey, device }, tried, this.#gone.signal, entry);
+      return await router.acquire(
+        { ...work, modelKey, device, ...(among && { among }) },
+        tried,
+        this.#gone.signal,
+        entry,
+      );
     } finally {
       this.#exchange.queueMs += clock.now() - since;
     }

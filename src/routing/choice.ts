@@ -25,6 +25,8 @@ export interface Wanted {
   readonly marks: readonly PrefixMark[];
   /** Who shares a turn in a queue. */
   readonly device: string;
+  /** The only servers that may take it, by id; absent: any. */
+  readonly among?: ReadonlySet<string>;
 }
 
 export interface ChoiceOptions {

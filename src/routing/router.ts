@@ -117,7 +117,9 @@ export class Router {
     const turn = this.#turn;
     this.#turn += 1;
     const options = () => {
-      const open = this.#fleet.servers().filter(({ deviceId }) => !tried.has(deviceId));
+      const { among } = wanted;
+      const mayTake = (id: string) => !tried.has(id) && (among === undefined || among.has(id));
+      const open = this.#fleet.servers().filter(({ deviceId }) => mayTake(deviceId));
       return optionsFor(this.#options, rotated(open, turn), wanted, clock.now());
     };
     if (entry.seat) {

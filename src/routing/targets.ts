@@ -8,8 +8,13 @@ import type { RouteClass } from '../ollama/routes.ts';
 export type Targets =
   /** To whichever server suits best. */
   | { readonly type: 'any' }
-  /** To one of these, best first; `why` is told with the answer. */
-  | { readonly type: 'one-of'; readonly servers: readonly PoolServer[]; readonly why: string }
+  /** To one of these, best first; `why` is told with the answer. `inLine`: what runs a model waits for its turn there. */
+  | {
+      readonly type: 'one-of';
+      readonly servers: readonly PoolServer[];
+      readonly why: string;
+      readonly inLine?: boolean;
+    }
   /** To every one of these. */
   | { readonly type: 'each'; readonly servers: readonly PoolServer[] }
   /** To nobody: `message` says why and what to do. */
@@ -64,7 +69,7 @@ function namedServer(named: string, pool: Pool): Targets {
     pool.find(({ name, url, deviceId }) =>
       [name.toLowerCase(), url.toLowerCase(), deviceId].includes(wanted),
     ) ?? pool.find(({ url }) => addressOf(url).shown === wanted);
-  if (server) return { type: 'one-of', servers: [server], why: 'named' };
+  if (server) return { type: 'one-of', servers: [server], why: 'named', inLine: true };
   const names = byName(pool)
     .map(({ name }) => name)
     .join(', ');
@@ -78,7 +83,9 @@ function namedServer(named: string, pool: Pool): Targets {
 /** Naming a server is no way to spend the account of whoever owns it. */
 function namedAccount(facts: TargetFacts, named: string, pool: Pool): Targets {
   const targets = namedServer(named, pool);
-  if (targets.type !== 'one-of' || targets.servers.every(({ kind }) => kind === 'local')) return targets;
+  if (targets.type !== 'one-of') return targets;
+  // What runs at ollama.com takes no turn here.
+  if (targets.servers.every(({ kind }) => kind === 'local')) return { ...targets, inLine: false };
   return {
     type: 'nobody',
     status: 403,
