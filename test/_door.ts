@@ -113,12 +113,18 @@ export interface Tap extends Listening {
   readonly told: () => boolean;
 }
 
-export async function startTap(upstream: string): Promise<Tap> {
+/** What comes waits for `before`, if that has something to do first. */
+export async function startTap(
+  upstream: string,
+  before?: (one: Tapped) => Promise<unknown> | undefined,
+): Promise<Tap> {
   const asked: Tapped[] = [];
   let told = false;
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const { method = '', url = '', headers } = request;
-    asked.push({ method, url, headers });
+    const one = { method, url, headers };
+    asked.push(one);
+    await before?.(one);
     const onward = httpRequest(upstream + url, { method, headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
       answer.on('data', (chunk: Buffer) => {

@@ -72,7 +72,8 @@ export class Metrics {
         break;
       case 'attempt-ended': {
         // Lists are asked for all the time, and one that fails says what the verdicts say.
-        if (event.model === undefined) break;
+        // Of one that found its slot taken the server has told by itself, as of a request that is `busy`.
+        if (event.model === undefined || event.end === 'busy') break;
         const server = this.#servers.of(event.server);
         attempts.inc({ server, end: event.end });
         if (event.outcome.type === 'failed') failures.inc({ server, cause: event.outcome.cause });

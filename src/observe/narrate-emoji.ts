@@ -23,7 +23,8 @@ export function narrateEmoji(
         if (event.model !== undefined) log.info(choice(event));
         return;
       case 'attempt-ended':
-        if (event.model !== undefined) say(log, attempt(event, stateOf(event.deviceId)));
+        if (event.model !== undefined && event.end !== 'busy')
+          say(log, attempt(event, stateOf(event.deviceId)));
         return;
       case 'request-ended':
         // What was answered has been told of when its server was chosen and when it was done.

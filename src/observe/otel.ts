@@ -52,6 +52,8 @@ export class Otel implements AsyncDisposable {
   readonly observe = (event: ObservedEvent): void => {
     if (!this.#sender && !this.#held) return;
     if (event.type === 'attempt-ended') {
+      // Its time is part of the wait for a slot.
+      if (event.end === 'busy') return;
       const at = this.#options.clock.wall();
       const known = this.#attempts.get(event.id);
       if (!known) this.#remember(event.id, { event, at });

@@ -113,7 +113,8 @@ export type RequestOutcome = 'completed' | 'client-left' | 'failed' | 'refused' 
 
 /**
  * How an attempt ended. `elsewhere`: another server may try. `lost`: another server was faster. `again`: repeated over
- * a fresh connection. `unsplit`: a part that is better not done apart.
+ * a fresh connection. `busy`: the slot it was sent for was taken, so it counts for nobody as an attempt. `unsplit`: a
+ * part that is better not done apart.
  */
 export type AttemptEndType =
   | 'answered'
@@ -121,6 +122,7 @@ export type AttemptEndType =
   | 'elsewhere'
   | 'lost'
   | 'again'
+  | 'busy'
   | 'failed'
   | 'unsplit';
 

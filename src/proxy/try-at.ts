@@ -67,18 +67,38 @@ async function tryOne(options: TryOptions, input: TryInput, pick: Pick, gate?: G
   }
 }
 
+/** Sends it, and tells of its beginning and its end: who looks on believes that what has begun runs until it ended. */
 async function sendOnce(
+  options: TryOptions,
+  input: TryInput,
+  pick: Pick,
+  attemptNumber: number,
+  gate: Gate | undefined,
+): Promise<AttemptEnd> {
+  const { deviceId, name: server, url, verdict } = pick.server;
+  const { id, model, request } = input.exchange;
+  const { remoteAddress = '', remotePort = 0 } = request.socket;
+  const about = { id, attempt: attemptNumber, model, server, url, reason: pick.reason };
+  const since = options.clock.now();
+  const client = `${remoteAddress}:${remotePort}`;
+  options.emit({ type: 'attempt-began', ...about, client, verdict: verdict.state });
+  const end = await sendTo(options, input, pick, gate);
+  const durationMs = options.clock.now() - since;
+  const { outcome, type } = end;
+  options.emit({ type: 'attempt-ended', ...about, deviceId, outcome, end: type, durationMs });
+  return end;
+}
+
+async function sendTo(
   options: TryOptions,
   { exchange, asked, body, fresh }: TryInput,
   pick: Pick,
-  number: number,
   gate: Gate | undefined,
 ): Promise<AttemptEnd> {
   const { deviceId, name, url, modelKeys, loadedKeys } = pick.server;
-  const { id, model, request, route } = exchange;
+  const { request, route } = exchange;
   const isCold =
     route.class === 'inference' && asked.modelKey !== undefined && !loadedKeys.has(asked.modelKey);
-  const since = options.clock.now();
   const note = () => {
     exchange.server = name;
     exchange.deviceId = deviceId;
@@ -88,18 +108,6 @@ async function sendOnce(
     exchange.cold = isCold;
   };
   note();
-  const { remoteAddress = '', remotePort = 0 } = request.socket;
-  options.emit({
-    type: 'attempt-began',
-    id,
-    attempt: number,
-    model,
-    server: name,
-    url,
-    reason: pick.reason,
-    client: `${remoteAddress}:${remotePort}`,
-    verdict: pick.server.verdict.state,
-  });
   const bytes =
     body.type === 'whole' ? bodyFor(options, exchange, pick.server, asked, body.bytes) : undefined;
   const isChanged = body.type === 'whole' && bytes !== body.bytes;
@@ -125,24 +133,9 @@ async function sendOnce(
     },
   });
   if (end.type !== 'again') pick.release(end.outcome, end.result);
-  if (end.type === 'busy') {
-    exchange.attempts -= 1; // Nobody tried anything.
-    return end;
-  }
-  if (route.class === 'pinned' || route.class === 'broadcast' || asked.unloads)
+  // Of a slot that was taken nobody has tried anything.
+  if (end.type === 'busy') exchange.attempts -= 1;
+  else if (route.class === 'pinned' || route.class === 'broadcast' || asked.unloads)
     options.onManaged(exchange, deviceId);
-  options.emit({
-    type: 'attempt-ended',
-    id,
-    attempt: number,
-    model,
-    server: name,
-    deviceId,
-    url,
-    reason: pick.reason,
-    outcome: end.outcome,
-    end: end.type,
-    durationMs: options.clock.now() - since,
-  });
   return end;
 }

@@ -88,8 +88,9 @@ export class RequestFigures {
 
   /** Counts an event. Bound, to be passed as a listener. */
   readonly note = (event: ObservedEvent): void => {
-    if (event.type === 'attempt-ended' && event.model !== undefined) this.#attempt(event);
-    // Another ollana asked for a slot that was free a moment ago, and takes a ticket now.
+    // Whoever asked for a slot that was free a moment ago takes a ticket now: here and, below, another ollana.
+    if (event.type === 'attempt-ended' && event.model !== undefined && event.end !== 'busy')
+      this.#attempt(event);
     if (event.type === 'request-ended' && event.errorCode !== 'OLLANA_BUSY') this.#request(event);
   };
 
