@@ -32,6 +32,7 @@ export function requestEnded(more: Partial<RequestEnded> = {}): RequestEnded {
     url: undefined,
     considered: undefined,
     model: 'm',
+    isUse: true,
     server: 'a',
     deviceId: 'id-a',
     reason: 'warm',

@@ -1,4 +1,4 @@
-import { cellsOf, type Trace } from '../src/observe/trace-row.ts';
+import { keptRow, type Trace } from '../src/observe/trace-row.ts';
 
 /** A trace like those of a working day; `at` is ms since 1970. */
 export function aTrace(n: number, more: Partial<Trace> = {}): Trace {
@@ -7,6 +7,7 @@ export function aTrace(n: number, more: Partial<Trace> = {}): Trace {
     requestId: `${id}-0000-4000-8000-000000000000`,
     at: Date.now(),
     model: `llama3.2:${n % 3}`,
+    isUse: true,
     server: ['attic', 'cellar'][n % 2],
     serverUrl: 'http://10.0.0.7:11435',
     status: n % 10 === 0 ? 'failed' : 'completed',
@@ -40,4 +41,4 @@ export function aTrace(n: number, more: Partial<Trace> = {}): Trace {
   };
 }
 
-export const cells = (n: number, more: Partial<Trace> = {}) => cellsOf(aTrace(n, more));
+export const row = (n: number, more: Partial<Trace> = {}) => keptRow(aTrace(n, more));

@@ -231,6 +231,16 @@ describe('a problem comes and goes', () => {
     expect(it.after(5 * MINUTE, 'server-slower')).toEqual([]);
   });
 
+  it('favourite-missing: it is asked to work, not only pulled in vain', () => {
+    using it = ward({ servers: [server('a')] });
+    for (let i = 0; i < 12; i += 1) it.emit(requestEnded({ model: 'wanted', isUse: false }));
+    expect(it.after(2 * MINUTE, 'favourite-missing')).toEqual([]);
+    for (let i = 0; i < 12; i += 1) it.emit(requestEnded({ model: 'wanted' }));
+    expect(it.after(2 * MINUTE, 'favourite-missing')).toMatchObject([
+      { model: 'wanted', seen: '12 requests within the last hour' },
+    ]);
+  });
+
   it('server-underused: it could run what others wait for, if it had it', () => {
     const idle = server('idle', {}, [{ name: 'other', size: 1 }]);
     using it = ward({ servers: [server('a'), idle] });

@@ -21,6 +21,7 @@ it('knows a minute after the start who used which model last, and how far back t
   traces.keep(aTrace(1, { model: 'old', at: now - 40 * DAY }));
   traces.keep(aTrace(2, { model: 'llama3', at: now - 2 * DAY }));
   traces.keep(aTrace(3, { model: 'llama3:latest', at: now - DAY }));
+  traces.keep(aTrace(4, { model: 'old', at: now - DAY, isUse: false }));
   using past = new PastUsage(traces, clock);
   expect(past.usage()).toBeUndefined();
   clock.pass(60_000);

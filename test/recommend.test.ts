@@ -8,6 +8,7 @@ const NOW = Date.UTC(2026, 5, 1);
 const DAY = 86_400_000;
 const NONE = {
   requests: 0,
+  uses: 0,
   failed: 0,
   retried: 0,
   left: 0,

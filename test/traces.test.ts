@@ -11,7 +11,7 @@ import { TestLog } from './_cluster.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { TestProcess } from './_process.ts';
-import { aTrace, cells } from './_traces.ts';
+import { aTrace, row } from './_traces.ts';
 
 const never = () => false;
 const HOUR = 3_600_000;
@@ -98,7 +98,7 @@ describe('the file of traces', () => {
     const path = join(folder.path, 'traces.db');
     const left = join(folder.path, 'left.db');
     const store = new TraceStore({ path, isOther: never }, RETENTION);
-    store.add([cells(1)]);
+    store.add([row(1)]);
     store.db.exec('PRAGMA cache_spill=1; PRAGMA cache_size=1; BEGIN');
     for (let n = 0; n < 2000; n++)
       store.db.run("INSERT INTO usage_hours VALUES (?,'','','','',1,1,1,1,1,1,NULL)", n);
@@ -110,7 +110,7 @@ describe('the file of traces', () => {
     const again = new TraceStore({ path: left, isOther: never }, RETENTION);
     expect(again.db.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' });
     expect(again.db.get('SELECT count(*) AS n FROM usage_hours')).toEqual({ n: 1 });
-    again.add([cells(2)]);
+    again.add([row(2)]);
     again.close();
   });
 
@@ -119,7 +119,7 @@ describe('the file of traces', () => {
     using folder = temporaryDirectory('traces');
     const path = join(folder.path, 'traces.db');
     const store = new TraceStore({ path, isOther: never }, RETENTION);
-    store.add([cells(1)]);
+    store.add([row(1)]);
     store.db.exec('PRAGMA cache_spill=1; PRAGMA cache_size=1; BEGIN');
     for (let n = 0; n < 200; n++)
       store.db.run("INSERT INTO usage_hours VALUES (?,'','','','',1,1,1,1,1,1,NULL)", n);
@@ -139,15 +139,15 @@ describe('the file of traces', () => {
     const maxBytes = 2 * 1024 * 1024;
     const store = new TraceStore({ path, isOther: never }, { ...RETENTION, maxBytes });
     const now = Date.now();
-    store.add(Array.from({ length: 600 }, (_, n) => cells(n, { at: now - 31 * 24 * HOUR })));
-    store.add([cells(601)]);
+    store.add(Array.from({ length: 600 }, (_, n) => row(n, { at: now - 31 * 24 * HOUR })));
+    store.add([row(601)]);
     while (store.prune(now));
     expect(readPage(store.db, { limit: 1000 }).rows.length).toBeLessThanOrEqual(101);
     for (let round = 0; round < 60; round++) {
-      store.add(Array.from({ length: 200 }, (_, n) => cells(1000 + round * 200 + n)));
+      store.add(Array.from({ length: 200 }, (_, n) => row(1000 + round * 200 + n)));
     }
     expect(statSync(path).size).toBeLessThan(maxBytes);
-    expect(readPage(store.db, { limit: 1 }).rows).toMatchObject([{ request_id: cells(12_999)[0] }]);
+    expect(readPage(store.db, { limit: 1 }).rows).toMatchObject([{ request_id: row(12_999).cells[0] }]);
     const hours = () => Number(store.db.get('SELECT sum(requests) AS n FROM usage_hours')?.n);
     expect(hours()).toBe(12_601);
     while (store.prune(now + 401 * 24 * HOUR));

@@ -145,6 +145,7 @@ function traceOf(n: number): Trace {
     requestId: idOf(n),
     at: systemClock.wall(),
     model: modelOf(n),
+    isUse: true,
     server: serverOf(n),
     serverUrl: 'http://192.168.1.7:11435',
     status: isFailed ? 'failed' : 'completed',

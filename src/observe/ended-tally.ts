@@ -17,7 +17,7 @@ export class EndedTally {
   /** A listener of the event stream. */
   readonly count = (event: ObservedEvent): void => {
     if (event.type !== 'request-ended' || event.model === undefined || event.server === undefined) return;
-    if (event.routeClass !== 'inference') return;
+    if (!event.isUse) return;
     const key = keyOf(event.server, modelKey(event.model));
     const { done, failed } = this.#counts.get(key) ?? NOTHING;
     const isDone = event.outcome === 'completed' && (event.status ?? 500) < 400;

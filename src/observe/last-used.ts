@@ -1,9 +1,6 @@
 import type { Sqlite } from './trace-file.ts';
 
-/** What the dashboard's own orders are counted under: unloading a model is no use of it. */
-export const DASHBOARD_APP = 'ollana dashboard';
-
-/** When a server last had to do with a model. */
+/** When a server last ran a model. */
 export interface LastUse {
   /** As clients spelled it. */
   readonly model: string;
@@ -19,9 +16,8 @@ const MAX_ROWS = 10_000;
 export function readLastUses(db: Sqlite): readonly LastUse[] {
   const rows = db.all(
     `SELECT model, node_id AS server, max(hour) AS hour FROM usage_hours
-     WHERE model <> '' AND node_id <> '' AND app <> ? AND requests > failed
+     WHERE model <> '' AND node_id <> '' AND requests > failed
      GROUP BY model, node_id ORDER BY hour DESC LIMIT ${MAX_ROWS}`,
-    DASHBOARD_APP,
   );
   return rows.map(({ model, server, hour }) => ({
     model: String(model),

@@ -115,7 +115,7 @@ export class Metrics {
     retries.inc(event.retries);
     answerBytes.inc(event.bytes);
     heldSeconds.inc(event.heldMs / 1000);
-    if (event.routeClass === 'inference')
+    if (event.isUse)
       this.#modelRan(
         event,
         this.#series.fit(where, () => merged(where)),

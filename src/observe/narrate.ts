@@ -126,7 +126,16 @@ function lineOf({ model, outcome, errorCode }: RequestEnded): readonly ['debug' 
 
 /** What was considered is for those who ask why, not for every line. */
 function fieldsOf(event: RequestEnded): LogFields {
-  const { type: _t, route: _r, routeClass: _c, deviceId: _d, considered: _s, parent: _p, ...more } = event;
+  const {
+    type: _t,
+    route: _r,
+    routeClass: _c,
+    deviceId: _d,
+    considered: _s,
+    parent: _p,
+    isUse: _u,
+    ...more
+  } = event;
   const { counters, ...facts } = more;
   return {
     ...facts,

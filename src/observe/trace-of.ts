@@ -16,6 +16,7 @@ export function traceOf(event: RequestEnded, wall: number): Trace | undefined {
     requestId: event.id,
     at: wall - event.durationMs,
     model,
+    isUse: event.isUse,
     server: event.server,
     serverUrl: event.url,
     status: statusOf(event),

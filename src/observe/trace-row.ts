@@ -23,6 +23,8 @@ export interface Trace {
   /** When it came, ms since 1970. */
   readonly at: number;
   readonly model: string | undefined;
+  /** A model was to work for it, so that it counts as use. */
+  readonly isUse: boolean;
   /** Name of the server that answered last. */
   readonly server: string | undefined;
   readonly serverUrl: string | undefined;
@@ -91,8 +93,20 @@ const MAX_SCORES = 8000;
 /** What one column holds. */
 export type Cell = string | number | null;
 
+/** A trace for the file. */
+export interface KeptRow {
+  readonly cells: readonly Cell[];
+  /** It counts in the usage of its hour. */
+  readonly isUse: boolean;
+}
+
+/** Pure. */
+export function keptRow(trace: Trace): KeptRow {
+  return { cells: cellsOf(trace), isUse: trace.isUse };
+}
+
 /** A trace as the values of `TRACE_COLUMNS`, texts cut. Pure. */
-export function cellsOf(trace: Trace): Cell[] {
+function cellsOf(trace: Trace): Cell[] {
   return COLUMNS.map(([name, of]) => {
     const value = of(trace);
     if (typeof value === 'number') return value;

@@ -5,7 +5,7 @@ import {
   type Statement,
   type TraceFileOptions,
 } from './trace-file.ts';
-import { type Cell, TRACE_COLUMNS } from './trace-row.ts';
+import { type KeptRow, TRACE_COLUMNS } from './trace-row.ts';
 import { migrate } from './trace-schema.ts';
 import { addUp, type UsageHour } from './usage-hours.ts';
 
@@ -72,12 +72,12 @@ export class TraceStore {
   }
 
   /**
-   * Writes rows, all or none, and what they add to the usage of their hours. Where the file is nearly as large as it may
+   * Writes rows, all or none, and what those of use add to the usage of their hours. Where the file is nearly as large as it may
    * be, twice as many of the oldest go with them: however fast they come, it stays below. Throws what SQLite says.
    */
-  add(rows: readonly (readonly Cell[])[]): void {
+  add(rows: readonly KeptRow[]): void {
     this.#inTransaction(() => {
-      for (const row of rows) this.#insert.run([...row]);
+      for (const { cells } of rows) this.#insert.run([...cells]);
       for (const hour of addUp(rows)) this.#addHour.run(hourCells(hour));
       if (this.#isOver()) this.#removeOldest(2 * rows.length);
     });

@@ -16,7 +16,7 @@ export interface TraceAnswers {
   readonly 'last-uses': readonly LastUse[];
 }
 
-/** What the thread of the file is told. Rows are JSON of their cells: text is cloned in no time. */
+/** What the thread of the file is told. Rows are `KeptRow`s as JSON: text is cloned in no time. */
 export type ToThread =
   | { readonly type: 'rows'; readonly rows: readonly string[] }
   | { readonly type: 'ask'; readonly id: number; readonly ask: TraceAsk }

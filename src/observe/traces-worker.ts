@@ -5,7 +5,7 @@ import { reasonOf } from '../errors.ts';
 import { readLastUses } from './last-used.ts';
 import { putAside, type Sqlite } from './trace-file.ts';
 import { readPage } from './trace-query.ts';
-import type { Cell } from './trace-row.ts';
+import type { KeptRow } from './trace-row.ts';
 import { RETENTION, TraceStore } from './trace-store.ts';
 import type { FromThread, ThreadData, ToThread, TraceAsk } from './trace-wire.ts';
 import { readUsage } from './usage-query.ts';
@@ -66,7 +66,7 @@ class Thread {
     try {
       const store = this.#open();
       if (store) {
-        store.add(rows.map((row) => JSON.parse(row) as Cell[]));
+        store.add(rows.map((row) => JSON.parse(row) as KeptRow));
         this.#failed = undefined;
       }
       this.#tell({ type: 'settled', count: rows.length, lost: store ? 0 : rows.length });

@@ -3,7 +3,7 @@ import { type Cancel, type Clock, sleep } from '../clock.ts';
 import { OllanaError } from '../errors.ts';
 import { startOwnThread } from '../own-thread.ts';
 import type { Log } from './log.ts';
-import { cellsOf, type Trace } from './trace-row.ts';
+import { keptRow, type Trace } from './trace-row.ts';
 import type { Retention } from './trace-store.ts';
 import type { FromThread, ThreadData, ToThread, TraceAnswers, TraceAsk } from './trace-wire.ts';
 
@@ -67,7 +67,7 @@ export class Traces implements AsyncDisposable {
       return;
     }
     this.#waiting += 1;
-    this.#rows.push(JSON.stringify(cellsOf(trace)));
+    this.#rows.push(JSON.stringify(keptRow(trace)));
     if (this.#rows.length >= HAND_OVER_ROWS) this.#handOver();
     else this.#cancel ??= this.#options.clock.after(HAND_OVER_AFTER_MS, () => this.#handOver());
   }

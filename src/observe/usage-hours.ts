@@ -1,4 +1,4 @@
-import { type Cell, TRACE_COLUMNS } from './trace-row.ts';
+import { type KeptRow, TRACE_COLUMNS } from './trace-row.ts';
 
 /** What one hour's requests of one model, server, app and client add up to. '' where nobody told. */
 export interface UsageHour {
@@ -26,12 +26,13 @@ const AT = Object.fromEntries(TRACE_COLUMNS.map((name, at) => [name, at]));
  */
 const MAX_GROUPS = 200;
 
-/** The usage of rows as `cellsOf` gives them. Pure. */
-export function addUp(rows: readonly (readonly Cell[])[]): readonly UsageHour[] {
+/** The usage of those rows that are use of a model: a pull or an unload is none. Pure. */
+export function addUp(rows: readonly KeptRow[]): readonly UsageHour[] {
   const hours = new Map<string, UsageHour>();
-  for (const row of rows) {
-    const text = (name: string) => String(row[AT[name] ?? -1] ?? '');
-    const number = (name: string) => Number(row[AT[name] ?? -1] ?? 0);
+  for (const { cells, isUse } of rows) {
+    if (!isUse) continue;
+    const text = (name: string) => String(cells[AT[name] ?? -1] ?? '');
+    const number = (name: string) => Number(cells[AT[name] ?? -1] ?? 0);
     const hour = Math.floor(number('timestamp') / 3600);
     const [model, server, client] = [text('model'), text('node_id'), text('client')];
     const key = (app: string) => JSON.stringify([hour, model, server, app, client]);

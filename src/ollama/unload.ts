@@ -12,15 +12,23 @@ const CONTENT_OF: ReadonlyMap<string, string> = new Map([
 const ZERO_DURATION = /^[+-]?(?:0|(?:(?:0+(?:\.0*)?|\.0+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
 
 /**
+ * Whether a POST to `path` gives a model nothing to work on, so that it is loaded or unloaded and no more. False for a
+ * body of which only the beginning was seen. Pure.
+ */
+export function isWorkless(path: string, peeked: Peeked): boolean {
+  const content = CONTENT_OF.get(path);
+  return content !== undefined && peeked.complete && !peeked.content.has(content);
+}
+
+/**
  * Whether a POST to `path` asks for a model to be unloaded: nothing to work on and `keep_alive` zero
  * (server/routes.go: GenerateHandler, ChatHandler; api/types.go: Duration). False for a body of which only the
  * beginning was seen. The two embedding routes have no unload of their own: they load the model if need be and
  * let it go at once, so they are for servers that have it loaded. Pure.
  */
 export function isUnload(path: string, peeked: Peeked): boolean {
-  const content = CONTENT_OF.get(path);
-  if (content === undefined || !peeked.complete || peeked.model === undefined) return false;
-  return !peeked.content.has(content) && isZero(peeked.fields.get('keep_alive'));
+  if (peeked.model === undefined || !isWorkless(path, peeked)) return false;
+  return isZero(peeked.fields.get('keep_alive'));
 }
 
 /** Numbers are seconds and become whole nanoseconds; negative ones mean for ever. */

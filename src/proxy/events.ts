@@ -67,6 +67,8 @@ export type ProxyEvent =
       /** What the app is called: see `appName`. Said by whoever asks. */
       readonly app: string | undefined;
       readonly model: string | undefined;
+      /** A model was to work for it; false for a load or an unload alone, and for whatever manages models. */
+      readonly isUse: boolean;
       /** Name of the server that answered; undefined when none did. */
       readonly server: string | undefined;
       /** Id of that server; undefined also when several shared the request. */

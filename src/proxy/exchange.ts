@@ -36,6 +36,8 @@ export interface Exchange {
   /** It was for one of ollana's own paths. */
   isOwnPath: boolean;
   model: string | undefined;
+  /** A model is to work for it: see `Asked`. */
+  isUse: boolean;
   server: string | undefined;
   /** Id of that server; undefined where several share it. */
   deviceId: string | undefined;
@@ -92,6 +94,7 @@ export function openExchange(
     isOwnCommand: false,
     isOwnPath: false,
     model: undefined,
+    isUse: false,
     server: undefined,
     deviceId: undefined,
     serverUrl: undefined,

@@ -106,6 +106,7 @@ export class Forwarder {
     let body = sent;
     let asked = await this.#asked(exchange, body);
     exchange.model = asked.model;
+    exchange.isUse = asked.isUse;
     exchange.tags = asked.tags;
     await this.#options.admit(exchange, asked);
     // What must reach every holder must reach the one that got its copy a moment ago, too.

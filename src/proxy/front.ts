@@ -160,6 +160,7 @@ function endedEvent(exchange: Exchange, ended: Ended): RequestEnded {
     client: request.socket.remoteAddress ?? '',
     key: key?.name,
     model: exchange.model,
+    isUse: exchange.isUse,
     app: appName({ headers: request.headers, key: key?.name, tags: exchange.tags }),
     server: exchange.server,
     deviceId: exchange.deviceId,

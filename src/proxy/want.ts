@@ -4,7 +4,7 @@ import type { LongLook } from '../ollama/long-look.ts';
 import { modelKey } from '../ollama/names.ts';
 import { type Peeked, peek } from '../ollama/peek.ts';
 import { pathOf, type Route } from '../ollama/routes.ts';
-import { isUnload } from '../ollama/unload.ts';
+import { isUnload, isWorkless } from '../ollama/unload.ts';
 import { type ScannedWork, scanWork } from '../ollama/work-scan.ts';
 import { tagsIn } from './app-name.ts';
 
@@ -20,6 +20,8 @@ export interface Asked {
   readonly unread: boolean;
   /** It asks for its model to be unloaded. */
   readonly unloads: boolean;
+  /** A model is to work for it; false for a load or an unload alone, and for whatever manages models. */
+  readonly isUse: boolean;
   /** The model that a copy or a create starts from. */
   readonly source: string | undefined;
   /** `metadata.tags`, by which some apps name themselves. */
@@ -57,6 +59,7 @@ export async function askedFor(input: AskInput): Promise<Asked> {
     modelKey: model === undefined ? undefined : modelKey(model),
     unread: peeked.unread || partly,
     unloads,
+    isUse: route.class === 'inference' && !isWorkless(pathOf(target), peeked),
     source: textOf(peeked, 'source') ?? textOf(peeked, 'from'),
     tags: tagsIn(peeked.fields.get('metadata')),
     work: () => {

@@ -1,4 +1,5 @@
-import { DASHBOARD_APP } from '../../observe/last-used.ts';
+/** What the page's own orders are told apart by, in logs. */
+const APP = 'ollana dashboard';
 
 /** Why ollana, or a server behind it, did not do what was asked. */
 export class Refused extends Error {
@@ -32,7 +33,7 @@ export interface Order {
 /** Has something done; resolves with the answer when its head is there. Rejects with `Refused`, or an Error for people. */
 export async function send({ method, url, body, server, key, signal }: Order): Promise<Response> {
   const headers = {
-    'X-Ollana-App': DASHBOARD_APP,
+    'X-Ollana-App': APP,
     'Content-Type': 'application/json',
     ...(server !== undefined && { 'X-Ollana-Server': server }),
     ...(key && { Authorization: `Bearer ${key}` }),

@@ -94,6 +94,7 @@ export class Health implements Disposable {
 
 /** What the figures tell of use: all of it may have been just now. Pure. */
 function usageIn({ models }: Figures, wallMs: number, reachMs: number): Usage {
-  const uses = [...models].map(([key, { requests }]) => [key, { requests, lastUsedMs: wallMs }] as const);
-  return { reachMs, models: new Map(uses) };
+  const used = [...models].filter(([, { uses }]) => uses > 0);
+  const entries = used.map(([key, { uses }]) => [key, { requests: uses, lastUsedMs: wallMs }] as const);
+  return { reachMs, models: new Map(entries) };
 }

@@ -6,6 +6,8 @@ import type { ObservedEvent } from '../event-stream.ts';
 /** Counts of requests that wanted a model. */
 export interface RequestCounts {
   readonly requests: number;
+  /** Of those the ones that a model was to work for: a pull or an unload is no use of it. */
+  readonly uses: number;
   /** Ended in an error that is not the client's. */
   readonly failed: number;
   /** Needed more than one attempt. */
@@ -68,6 +70,7 @@ const UNANSWERED_MS = 30_000;
 
 const NO_REQUESTS: RequestCounts = {
   requests: 0,
+  uses: 0,
   failed: 0,
   retried: 0,
   left: 0,
@@ -113,6 +116,7 @@ export class RequestFigures {
     const one = {
       ...NO_REQUESTS,
       requests: 1,
+      uses: Number(event.isUse),
       failed: Number(isError),
       retried: Number(event.retries > 0),
       left: Number(outcome === 'client-left'),

@@ -10,7 +10,7 @@ const THRASHING = { begins: 4, ends: 2, critical: 20 };
 /** Requests that got nothing for half a minute: one may have been impatient. */
 const TIMEOUTS = { begins: 2, ends: 1 };
 /** A model is a favourite with so many requests an hour, and such a part of all. */
-const FAVOURITE = { requests: 10, part: 0.1, most: 5 };
+const FAVOURITE = { uses: 10, part: 0.1, most: 5 };
 
 /** Models push each other out of a server's memory again and again. */
 export const thrashing: Check = {
@@ -74,11 +74,11 @@ export const favouriteMissing: Check = {
   find: (snapshot) =>
     favourites(snapshot)
       .filter(([key]) => !holders(snapshot, key).length && !isCloudModel(key))
-      .map(([key, { name, requests }]) => ({
+      .map(([key, { name, uses }]) => ({
         subject: key,
         severity: 'warning',
         title: `${shown(name)} is asked for, and no server has it`,
-        seen: `${requests} requests within the last hour`,
+        seen: `${uses} requests within the last hour`,
         remedy: { command: `ollana pull ${word(name)}`, on: null },
         resolvedWhen: 'a server that answers has it, or it is asked for no more',
         model: name,
@@ -90,7 +90,7 @@ export const favouriteCold: Check = {
   id: 'favourite-cold',
   ...SLOW_TIMES,
   find: (snapshot) =>
-    favourites(snapshot).flatMap(([key, { name, requests }]): Finding[] => {
+    favourites(snapshot).flatMap(([key, { name, uses }]): Finding[] => {
       const having = holders(snapshot, key);
       if (having.length === 0 || having.some(({ loadedKeys }) => loadedKeys.has(key))) return [];
       return [
@@ -98,7 +98,7 @@ export const favouriteCold: Check = {
           subject: key,
           severity: 'info',
           title: `${shown(name)} is used often and loaded nowhere`,
-          seen: `${requests} requests within the last hour, ${percent(requests / snapshot.hour.all.requests)} of all; the next one waits for a load`,
+          seen: `${uses} requests within the last hour, ${percent(uses / snapshot.hour.all.uses)} of all; the next one waits for a load`,
           remedy: { command: keepLoaded(name), on: null },
           resolvedWhen: 'a server has it in memory',
           model: name,
@@ -110,10 +110,8 @@ export const favouriteCold: Check = {
 /** The models asked for most in the last hour, with what was counted of them. */
 function favourites({ hour }: HealthSnapshot): readonly (readonly [string, ModelCounts])[] {
   return [...hour.models]
-    .filter(
-      ([, { requests }]) => requests >= Math.max(FAVOURITE.requests, FAVOURITE.part * hour.all.requests),
-    )
-    .sort(([, a], [, b]) => b.requests - a.requests)
+    .filter(([, { uses }]) => uses >= Math.max(FAVOURITE.uses, FAVOURITE.part * hour.all.uses))
+    .sort(([, a], [, b]) => b.uses - a.uses)
     .slice(0, FAVOURITE.most);
 }
 
