@@ -7,7 +7,8 @@ import { type Listening, listenOn } from '../_cluster.ts';
 /** What Debian and others call it. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
-function find(): string | undefined {
+/** Where Chromium is, if it is here. */
+export function findBrowser(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
   return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
 }
@@ -23,17 +24,19 @@ function isProgram(path: string): boolean {
 
 /** Why no browser can be started here, or `undefined` when one can. */
 export function browserUnavailable(): string | undefined {
-  return find() === undefined
+  return findBrowser() === undefined
     ? 'there is no Chromium here (Debian: apt-get install chromium; bash .ci/run installs it)'
     : undefined;
 }
 
 /**
  * Starts Chromium without a window; `names` are the addresses of names, as a DNS server of the page's owner would tell
- * them. What Chromium itself has against pages that ask for this machine is off: older browsers have nothing.
+ * them, and `executablePath` is what starts it. What Chromium itself has against pages that ask for this machine is off: older browsers have nothing.
  */
-export async function startBrowser(names: Readonly<Record<string, string>>): Promise<Browser> {
-  const executablePath = find();
+export async function startBrowser(
+  names: Readonly<Record<string, string>>,
+  executablePath = findBrowser(),
+): Promise<Browser> {
   if (executablePath === undefined) throw new Error(browserUnavailable());
   const rules = Object.entries(names).map(([name, address]) => `MAP ${name} ${address}`);
   return chromium.launch({

@@ -76,15 +76,24 @@ export class Namespace implements AsyncDisposable {
     return this.#enter(['-n'], command, args, {});
   }
 
+  /** What a shell starts a command in here by, for whoever starts it itself. It becomes the command, same process. */
+  line(command: string, args: readonly string[] = []): readonly string[] {
+    return ['nsenter', ...this.#inside([...this.#user, '-n', '-m'], command, args)];
+  }
+
   #enter(
     what: readonly string[],
     command: string,
     args: readonly string[],
     options: CommandOptions,
   ): TestProcess {
-    const line = ['-t', String(this.pid), ...what, '--', ...DIES_WITH_PARENT, command, ...args];
     // nsenter would start the command in the namespace's root directory; the caller's is what a test expects.
-    return new TestProcess('nsenter', line, { env: process.env, cwd: process.cwd(), ...options });
+    const surroundings = { env: process.env, cwd: process.cwd(), ...options };
+    return new TestProcess('nsenter', this.#inside(what, command, args), surroundings);
+  }
+
+  #inside(what: readonly string[], command: string, args: readonly string[]): readonly string[] {
+    return ['-t', String(this.pid), ...what, '--', ...DIES_WITH_PARENT, command, ...args];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
