@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { comeLines } from '../src/cli/pull-come.ts';
+import { comeLines, nextBegins } from '../src/cli/pull-come.ts';
 import { advance, PULL_BEGUN } from '../src/ollama/pull-progress.ts';
 
 const PART = `sha256:${'a'.repeat(64)}`;
@@ -57,5 +57,15 @@ describe('where a pull comes from', () => {
       from: `s${i}`,
     }));
     expect(heard(...lines).sources.size).toBe(20);
+  });
+});
+
+describe('the pull after one that was cut short', () => {
+  const fetched = heard({ digest: PART, total: 30 }, { digest: PART, total: 30, completed: 10 });
+
+  it('goes on inside the file where it came from the internet, and with the whole file where it was copied', () => {
+    const copied = heard({ digest: PART, total: 30, completed: 10, from: 'attic' });
+    expect(nextBegins([fetched])).toBe('the next one goes on from where it was');
+    expect(nextBegins([fetched, copied])).toMatch(/^files that were whole stay, .*begins with the file/);
   });
 });

@@ -13,3 +13,14 @@ export function comeLines(to: string, { sources }: PullProgress): readonly strin
     return `from ${source} to ${plainText(to)}: ${byteText(bytes)} at ${speed}`;
   });
 }
+
+/**
+ * Where the next pull begins after these were cut short: Ollama keeps the beginning of a file that it fetches itself,
+ * and takes one that is copied only whole. Pure.
+ */
+export function nextBegins(pulls: readonly PullProgress[]): string {
+  const isCopied = pulls.some(({ sources }) => [...sources.keys()].some((from) => from !== ''));
+  return isCopied
+    ? 'files that were whole stay, and the next one begins with the file that was under way'
+    : 'the next one goes on from where it was';
+}

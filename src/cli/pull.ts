@@ -8,7 +8,7 @@ import { allServers, chosenServer, neverAnswered } from './chosen-servers.ts';
 import { errorIn, readReport, sendToDaemon, serverOf, theDaemon } from './daemon-request.ts';
 import { EXIT } from './exit-codes.ts';
 import { PullBoard } from './pull-board.ts';
-import { comeLines } from './pull-come.ts';
+import { comeLines, nextBegins } from './pull-come.ts';
 import { plainText } from './text.ts';
 
 /** What `ollana pull` was told. */
@@ -61,7 +61,7 @@ export async function pullModel(order: PullOrder): Promise<number> {
       ),
     );
     if (cutShort !== undefined) {
-      process.stderr.write('ollana: pull cancelled; the next one goes on from where it was\n');
+      process.stderr.write(`ollana: pull cancelled; ${nextBegins(pulls.map(({ progress }) => progress))}\n`);
       return cutShort;
     }
     return summary(order.model, pulls);
@@ -139,9 +139,9 @@ function summary(model: string, pulls: readonly Pulled[]): number {
   const names = done.map(({ name }) => name).join(', ');
   if (done.length > 0) process.stdout.write(`pulled ${plainText(model)} to ${plainText(names)}\n`);
   for (const { name, progress } of pulls) {
-    for (const line of comeLines(name, progress)) process.stdout.write(`${line}\n`);
-    if (progress.state === 'done') continue;
-    process.stderr.write(`ollana: not pulled to ${plainText(name)}: ${plainText(progress.status)}\n`);
+    if (progress.state === 'done')
+      for (const line of comeLines(name, progress)) process.stdout.write(`${line}\n`);
+    else process.stderr.write(`ollana: not pulled to ${plainText(name)}: ${plainText(progress.status)}\n`);
   }
   return done.length === pulls.length ? EXIT.ok : EXIT.failed;
 }

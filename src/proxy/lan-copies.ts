@@ -22,13 +22,16 @@ export class LanCopies {
     return this.#running.size >= MAX_COPIES;
   }
 
-  /** Copies the files, unless a copy of the same runs, which is waited for; resolves with whether all are here now. */
+  /**
+   * Copies the files, unless a copy of the same runs, which is waited for; resolves with why not all of them are here
+   * now, undefined when they are.
+   */
   async copy(
     plan: CopyPlan,
     answer: PullAnswer,
     say: (status: string) => void,
     options: StreamOptions,
-  ): Promise<boolean> {
+  ): Promise<string | undefined> {
     const { digest } = plan.from;
     const running = this.#running.get(digest);
     if (running) {
@@ -37,7 +40,7 @@ export class LanCopies {
       const again = options.signal.aborted
         ? undefined
         : await planCopy(plan.neighbours, this.#ollama, () => {}, options);
-      if (!again) return false;
+      if (!again) return 'no server gives it any more';
       return this.copy(again, answer, say, options);
     }
     const copied = this.#run(plan, answer, say, options);
@@ -55,7 +58,7 @@ export class LanCopies {
     answer: PullAnswer,
     say: (status: string) => void,
     options: StreamOptions,
-  ): Promise<boolean> {
+  ): Promise<string | undefined> {
     const { clock } = options;
     const { name } = plan.from;
     const startedAt = clock.now();
@@ -79,13 +82,14 @@ export class LanCopies {
       });
     } catch (error) {
       if (options.signal.aborted || (error as OllanaError).code === 'OLLANA_DISK_FULL') throw error;
-      say(`${reasonOf(error)}; going on from the internet`);
-      return false;
+      const why = reasonOf(error);
+      say(`${why}; going on from the internet`);
+      return why;
     }
     const seconds = Math.max(0.001, (clock.now() - startedAt) / 1000);
     const pace = `${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s`;
     say(bytes > 0 ? `copied from ${name} (LAN): ${pace}` : 'all of its files are here already');
-    return true;
+    return undefined;
   }
 }
 

@@ -149,7 +149,7 @@ export class LanPull {
       answer.tell({ status });
     };
     try {
-      const isWhole = await this.#copies.copy(plan, answer, say, options);
+      const why = await this.#copies.copy(plan, answer, say, options);
       try {
         await pullModel({
           ...options,
@@ -161,9 +161,13 @@ export class LanPull {
           onBytes: () => {},
         });
       } catch (error) {
-        if (gone.aborted || !isWhole || !isUnreachable(reasonOf(error))) throw error;
-        const why = /file does not exist$/.test(reasonOf(error)) ? 'does not know it' : 'cannot be reached';
-        answer.tell({ status: `the registry ${why}: taking it as ${from.name} has it` });
+        if (gone.aborted) throw error;
+        if (why !== undefined) throw bothFailed(why, error);
+        if (!isUnreachable(reasonOf(error))) throw error;
+        const registry = /file does not exist$/.test(reasonOf(error))
+          ? 'does not know it'
+          : 'cannot be reached';
+        answer.tell({ status: `the registry ${registry}: taking it as ${from.name} has it` });
         const isSame = await finishCopy(plan, { ...options, ollama, shelf });
         const digest = isSame
           ? 'the same digest'
@@ -175,6 +179,12 @@ export class LanPull {
       if (!gone.aborted) answer.fail(error);
     }
   }
+}
+
+/** The internet was the second way: that it failed too does not tell why the first did. */
+function bothFailed(why: string, error: unknown): OllanaError {
+  const { code = 'OLLANA_UPSTREAM_FAILED', status = 500 } = error as Partial<OllanaError>;
+  return new OllanaError(code, `${why}; and from the internet: ${reasonOf(error)}`, { status });
 }
 
 /**

@@ -30,8 +30,10 @@ export class WrongBytes extends OllanaError {
   }
 }
 
-/** Connections that may break without a step forward before a neighbour is given up. */
+/** Attempts that may fail without a step forward before a neighbour is given up. */
 const MAX_CUTS = 4;
+/** As `MAX_CUTS`, when much would be lost and nobody else has it: with the pauses a daemon, or Wi-Fi, has 30 s to come back. */
+const LAST_HOPE_CUTS = 8;
 /** What counts as a step forward, bytes. */
 const STEP_BYTES = 16 * 1024 * 1024;
 /** Wait before a neighbour is asked again, doubled each time, ms. */
@@ -63,16 +65,19 @@ export async function copyPart(part: ModelPart, options: CopyPartOptions): Promi
   for (const neighbour of neighbours) {
     let cuts = 0;
     let stepAt = at;
-    while (at < size && cuts < MAX_CUTS) {
+    const isLast = neighbour === neighbours.at(-1);
+    while (at < size) {
       const bytes = readPart(neighbour, part, at, options);
       try {
         for (let next = await pull(bytes); next; next = await pull(bytes)) await take(next, neighbour);
       } catch (error) {
         if (!(error instanceof Broken) || signal.aborted) throw error;
         why = `${neighbour.name}: ${reasonOf(error.cause)}`;
-        if (error.cause instanceof NotGiven) break;
+        // Who has given some of it, and has none now, may have been started again and not know its files yet.
+        if (error.cause instanceof NotGiven && !givers.has(neighbour.url)) break;
         cuts += 1;
         if (at - stepAt >= STEP_BYTES) [cuts, stepAt] = [1, at];
+        if (cuts >= (isLast && at >= STEP_BYTES ? LAST_HOPE_CUTS : MAX_CUTS)) break;
         await sleep(clock, PAUSE_MS * 2 ** (cuts - 1), signal);
       } finally {
         await bytes.return();
