@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
-import { cleanEnvironment, type Daemon, startDaemon } from './_daemon.ts';
+import { cleanEnvironment, startDaemon } from './_daemon.ts';
 import { next, until } from './_deadline.ts';
+import { noMemory, watchMemory } from './_memory.ts';
 import { TestProcess } from './_process.ts';
 import { ask, chat } from './_simulate-client.ts';
 import { skipBecause } from './_skip.ts';
@@ -38,7 +38,7 @@ async function startHops() {
   return {
     ollama,
     client,
-    daemons: [server, client],
+    pids: [server.process.pid, client.process.pid],
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
@@ -47,21 +47,8 @@ async function startHops() {
   };
 }
 
-const status = (pid: number, field: string): number =>
-  Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) *
-  1024;
-
-/** Notes the memory of each daemon and resets its peak; the returned function tells how far each has grown. */
-function watchMemory(daemons: readonly Daemon[]): () => readonly number[] {
-  const before = daemons.map(({ process: { pid } }) => {
-    writeFileSync(`/proc/${pid}/clear_refs`, '5');
-    return status(pid, 'VmRSS');
-  });
-  return () => daemons.map(({ process: { pid } }, i) => status(pid, 'VmHWM') - (before[i] ?? 0));
-}
-
 describe('large bodies over two hops', () => {
-  skipBecause(process.platform === 'linux' ? undefined : 'memory is read from /proc');
+  skipBecause(noMemory);
 
   it('an image of 20 MB arrives as it was sent, and costs no daemon 100 MB', {
     timeout: 60_000,
@@ -74,7 +61,7 @@ describe('large bodies over two hops', () => {
       model: 'simulated',
     });
     expect(body.length).toBeGreaterThanOrEqual(20 * MIB);
-    const grown = watchMemory(hops.daemons);
+    const grown = watchMemory(hops.pids);
     const answer = await ask(hops.client, '/api/chat', body);
     expect(answer).toMatchObject({ status: 200, complete: true });
     expect(answer.text).toContain('"done":true');
@@ -95,7 +82,7 @@ describe('large bodies over two hops', () => {
     const hash = createHash('sha256');
     for (let i = 0; i < blocks; i += 1) hash.update(block);
     const path = `/api/blobs/sha256:${hash.digest('hex')}`;
-    const grown = watchMemory(hops.daemons);
+    const grown = watchMemory(hops.pids);
     const upload = request(`${hops.client.url}${path}`, { method: 'POST', agent: false });
     const answered = next<IncomingMessage>(upload, 'response', 170_000);
     await pipeline(Readable.from(Array.from({ length: blocks }, () => block)), upload);
