@@ -86,15 +86,24 @@ if [ -z "$executable" ]; then
   t=$(now); pids=$(pgrep -f 'dist/cli.js demo|ollana demo' || true); [ -n "$pids" ] && kill -INT $pids; wait "$start"; report "$?" "0 130" "$t" laptop "npm start, ended by Ctrl-C"
   t=$(now); at laptop 'npm test -- wire.test' >"$work/out" 2>&1; report "$?" 0 "$t" laptop 'npm test -- wire.test   (of npm test; the whole takes minutes)'; tail -1 "$work/out" | show 1
 fi
+if [ -n "$executable" ]; then
+  echo "== The single executable, $(stat -c %s "$executable" | awk '{ printf "%.0f MB", $1 / 1e6 }'), without Node"
+  for time in 'the first time: unpacked into the cache' 'from then on'; do
+    t=$(now); at laptop 'ollana --version' >"$work/out" 2>&1; report "$?" 0 "$t" laptop "ollana --version   ($time)"; show 1 <"$work/out"
+  done
+fi
 echo "== Use it"
 nsenter -t "$attic" -n node "$top/test/lan/_sim-main.mjs" "$sim" >"$work/sim" 2>&1 < <(sleep 3600) & # the Ollama there, simulated
 until grep -q listening "$work/sim"; do sleep 0.1; done
 follow attic 'npx ollana serve -d'
-t=$(now); follow laptop 'npx ollana -d'
+begun=$(now); t=$begun; follow laptop 'npx ollana -d'
 until_it_says laptop 'curl -s http://localhost:11435/v1/models' llama3.2 "$t" 'laptop$ curl http://localhost:11435/v1/models   (from the start of -d until the model of attic is there)'
 echo "            left out: \`ollama list\`, for there is no Ollama client in here"
 follow laptop 'curl http://localhost:11435/v1/models'
-at laptop "curl -s http://localhost:11435/api/generate -d '{\"model\":\"llama3.2\",\"prompt\":\"Hi\",\"stream\":false}'" | grep -q '"done":true' || { echo "no answer to a request"; failed=1; }
+# As it comes: `head` ends with the first line, which has the first token.
+t=$(now); at laptop "curl -sN http://localhost:11435/api/generate -d '{\"model\":\"llama3.2\",\"prompt\":\"Hi\"}' | head -n 1" >"$work/out"
+grep -q '"response":"[^"]' "$work/out"; report "$?" 0 "$t" laptop 'curl .../api/generate   (until the first token)'; show 1 <"$work/out"
+echo "$(since "$begun")  from the start of \`ollana -d\` to tokens"
 for command in status health discover models; do follow laptop "npx ollana $command"; done
 follow laptop 'npx ollana logs --follow' 3
 # 1: attic does not allow it, as README says, and the answer says how it would.
