@@ -1,25 +1,35 @@
 import type { ServerStatus, StatusReport } from '../daemon/status.ts';
 import { OllanaError } from '../errors.ts';
 
+/** What to do where nobody is known. */
+const HOW_TO_BE_FOUND = 'run `ollana serve` on a GPU machine, or give the daemon --server URL';
+
 /**
  * The server that a user means by its name, its URL, its `host:port` or its id, without regard to case. Throws
- * OLLANA_NO_SERVER naming those there are. Pure.
+ * OLLANA_NO_SERVER naming those there are and what to do. Pure.
  */
-export function chosenServer(on: string, { servers }: StatusReport): ServerStatus {
+export function chosenServer(on: string, report: StatusReport): ServerStatus {
+  const { servers } = report;
   const wanted = on.trim().toLowerCase();
   const server =
     servers.find(({ name, url, deviceId }) =>
       [name.toLowerCase(), url.toLowerCase(), deviceId].includes(wanted),
     ) ?? servers.find(({ url }) => url.toLowerCase().replace(/^https?:\/\//, '') === wanted);
   if (server) return server;
-  const names = servers
-    .map(({ name }) => name)
-    .sort()
+  throw new OllanaError('OLLANA_NO_SERVER', `no server is called ${on}: ${whoElse(wanted, report)}`);
+}
+
+function whoElse(wanted: string, { name, servers }: StatusReport): string {
+  const known = [...servers]
+    .sort((a, b) => a.name.localeCompare(b.name, 'en'))
+    .map((server) => (neverAnswered(server) === undefined ? server.name : `${server.name} (does not answer)`))
     .join(', ');
-  throw new OllanaError(
-    'OLLANA_NO_SERVER',
-    `no server is called ${on}: ${names === '' ? 'none has been found yet' : `known are ${names}`}`,
-  );
+  // In client mode the machine's own Ollama is listed only while it answers.
+  if (wanted === name.toLowerCase())
+    return `that is this machine, and no Ollama answers on it: start one, or see \`ollana doctor\`; ${known === '' ? 'no other server has been found' : `known are ${known}`}`;
+  return known === ''
+    ? `none at all has been found yet: ${HOW_TO_BE_FOUND}`
+    : `known are ${known}; \`ollana discover\` shows who is heard`;
 }
 
 /**
@@ -28,10 +38,7 @@ export function chosenServer(on: string, { servers }: StatusReport): ServerStatu
  */
 export function allServers({ servers }: StatusReport): readonly ServerStatus[] {
   if (servers.length === 0)
-    throw new OllanaError(
-      'OLLANA_NO_SERVER',
-      'no server has been found yet: run `ollana serve` on a GPU machine, or give the daemon --server URL',
-    );
+    throw new OllanaError('OLLANA_NO_SERVER', `no server has been found yet: ${HOW_TO_BE_FOUND}`);
   const others = servers.filter(({ kind }) => kind !== 'local');
   return [...(others.length > 0 ? others : servers)].sort((a, b) => a.name.localeCompare(b.name, 'en'));
 }

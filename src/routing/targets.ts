@@ -76,7 +76,7 @@ function namedServer(named: string, pool: Pool): Targets {
   return {
     type: 'nobody',
     status: 404,
-    message: `no server is called ${named}; ${names === '' ? 'none has been found yet' : `known are: ${names}`}`,
+    message: `no server is called ${named}; ${names === '' ? 'none has been found yet: run `ollana serve` on it, or name it with --server URL' : `known are: ${names}`}`,
   };
 }
 
