@@ -29,6 +29,7 @@ function join(from: Socket, to: Socket, delayMs: number): void {
   };
   from.on('data', (bytes) => late(() => void to.write(bytes)));
   from.on('end', () => late(() => void to.end()));
-  from.on('error', () => to.resetAndDestroy());
+  // What is being shut down cannot be reset any more (EINVAL of libuv), and has been given all that came.
+  from.on('error', () => void (to.writableEnded ? to.destroy() : to.resetAndDestroy()));
   from.on('close', () => late(() => void to.destroy()));
 }
