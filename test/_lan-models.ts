@@ -93,6 +93,8 @@ export interface Machines extends AsyncDisposable {
   /** Each of them is on the list of all others. */
   pair(...names: string[]): Promise<void>;
   serve(name: string, more?: Partial<ServerConfig>, options?: SimulatedOllamaOptions): Promise<LanServer>;
+  /** Goes with the machines, before those that were started already. */
+  keep(part: AsyncDisposable): void;
 }
 
 export function startMachines(): Machines {
@@ -121,11 +123,54 @@ export function startMachines(): Machines {
       const outside = `http://${OUTSIDE}:${new URL(daemon.url).port}`;
       return { name, daemon, ollama, log, outside, dataDir: dataDir(name), id: id(name) };
     },
+    keep: (part) => void ends.push(async () => part[Symbol.asyncDispose]()),
     async [Symbol.asyncDispose]() {
       for (const end of ends.reverse()) await end();
       folder[Symbol.dispose]();
     },
   };
+}
+
+export interface PairOptions {
+  /** Of the model; 3 MB unless given. */
+  readonly weights?: Buffer;
+  /** What the model says that its weights take, bytes. */
+  readonly size?: number;
+  /** Further machines on everybody's list; none but attic and gpu unless given, nobody at all where it is undefined. */
+  readonly paired?: readonly string[] | undefined;
+  /** Of the Ollama of gpu. */
+  readonly ollama?: SimulatedOllamaOptions;
+  /** The way to attic breaks after so many bytes, once for each number. */
+  readonly breaksAt?: readonly number[];
+}
+
+/** An attic that has the model `m`, and a gpu that knows of it and has nothing. */
+export interface Pair extends AsyncDisposable {
+  readonly lan: Machines;
+  readonly model: KeptModel;
+  readonly attic: LanServer;
+  readonly gpu: LanServer;
+  readonly wire: BreakingWire | undefined;
+}
+
+export async function startPair(options: PairOptions = {}): Promise<Pair> {
+  const lan = startMachines();
+  try {
+    const paired = 'paired' in options ? options.paired : [];
+    if (paired) await lan.pair('attic', 'gpu', ...paired);
+    const model = keepModel(lan.dir('attic'), 'm', options.weights, options.size);
+    mkdirSync(lan.dir('gpu'));
+    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
+    const wire = options.breaksAt && (await startBreakingWire(attic.outside, options.breaksAt));
+    if (wire) lan.keep(wire);
+    const servers = [`${wire?.url ?? attic.outside}=attic`];
+    const gpu = await lan.serve('gpu', { servers }, options.ollama);
+    await untilKnown(gpu, 'm');
+    return { lan, model, attic, gpu, wire, [Symbol.asyncDispose]: () => lan[Symbol.asyncDispose]() };
+  } catch (error) {
+    await lan[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** Resolves when `server` knows that its neighbours have the model. */

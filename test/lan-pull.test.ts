@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
@@ -10,8 +10,8 @@ import {
   type LanServer,
   type Machines,
   sha256,
-  startBreakingWire,
   startMachines,
+  startPair,
   untilKnown,
 } from './_lan-models.ts';
 import { agentAs, allow, noOutside } from './_paired.ts';
@@ -45,12 +45,8 @@ skipBecause(noOutside);
 
 describe('a pull of a model that a paired server has', () => {
   it('copies its files, then has Ollama ask its registry, which finds them there', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm');
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair();
+    const { model, gpu } = pair;
     const answer = await pull(gpu);
     expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/x-ndjson']);
     expect(answer.headers).toMatchObject({
@@ -85,24 +81,16 @@ describe('a pull of a model that a paired server has', () => {
   });
 
   it('gives one line, and no stream, to who asks for that', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm');
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair();
+    const { gpu } = pair;
     const answer = await pull(gpu, 'm', { stream: false });
     expect([answer.status, answer.text]).toEqual([200, '{"status":"success"}']);
     expect(taken(gpu)).toHaveLength(4);
   });
 
   it('makes it of the files where no registry has it, and says that its digest is another', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm');
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] }, { registry: [] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair({ ollama: { registry: [] } });
+    const { model, gpu } = pair;
     const said = saidIn((await pull(gpu)).text);
     expect(said).toContain('the registry does not know it: taking it as attic has it');
     expect(said.slice(-2)).toEqual([
@@ -120,27 +108,19 @@ describe('a pull of a model that a paired server has', () => {
   });
 
   it('goes on where a connection broke, again and again', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm', Buffer.alloc(24_000_000, 'weights'));
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    await using wire = await startBreakingWire(attic.outside, [5_000_000, 3_000_000, 1_000_000]);
-    const gpu = await lan.serve('gpu', { servers: [`${wire.url}=attic`] });
-    await untilKnown(gpu, 'm');
+    const breaksAt = [5_000_000, 3_000_000, 1_000_000];
+    await using pair = await startPair({ weights: Buffer.alloc(24_000_000, 'weights'), breaksAt });
+    const { model, gpu, wire } = pair;
     expect(saidIn((await pull(gpu)).text).at(-1)).toBe('success');
-    expect(wire.breaks()).toBe(3);
+    expect(wire?.breaks()).toBe(3);
     expect(taken(gpu)).toContainEqual([model.weightsDigest, model.weightsDigest]);
     // All of it once, and what was on its way when the wire broke.
-    expect(wire.bytes()).toBeLessThan(32_000_000);
+    expect(wire?.bytes()).toBeLessThan(32_000_000);
   });
 
   it('waits for the copy of the same model that runs already', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm', Buffer.alloc(40_000_000, 'weights'));
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair({ weights: Buffer.alloc(40_000_000, 'weights') });
+    const { gpu } = pair;
     const answers = await Promise.all([pull(gpu), pull(gpu), pull(gpu)]);
     const said = answers.map(({ text }) => saidIn(text));
     expect(said.map((lines) => lines.at(-1))).toEqual(['success', 'success', 'success']);
@@ -149,12 +129,8 @@ describe('a pull of a model that a paired server has', () => {
   });
 
   it('ends when its client leaves', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm', Buffer.alloc(80_000_000, 'weights'));
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair({ weights: Buffer.alloc(80_000_000, 'weights') });
+    const { gpu } = pair;
     const sent = send(gpu.daemon, '/api/pull', { model: 'm' });
     const answer = await next<IncomingMessage>(sent.request, 'response', 5000);
     let text = '';
@@ -176,13 +152,9 @@ describe('a file with one bit flipped', () => {
   };
 
   it('is refused, with the name of whoever sent it and the digest, and the internet is asked', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm');
+    await using pair = await startPair();
+    const { model, gpu } = pair;
     flip(model.weightsFile);
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
     const said = saidIn((await pull(gpu)).text);
     expect(said).toContain(
       `what attic sent as ${model.weightsDigest} is something else (its SHA-256 differs): it was refused; going on from the internet`,
@@ -217,11 +189,8 @@ describe('a file with one bit flipped', () => {
 
 describe('a pull goes to the internet as ever', () => {
   it('where nobody need be paired', async () => {
-    await using lan = startMachines();
-    const model = keepModel(lan.dir('attic'), 'm');
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair({ paired: undefined });
+    const { gpu } = pair;
     expect(saidIn((await pull(gpu)).text)[0]).toBe('pulling manifest');
     expect(taken(gpu)).toEqual([]);
   });
@@ -247,12 +216,8 @@ describe('a pull goes to the internet as ever', () => {
   });
 
   it('where it says more than which model', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm');
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair();
+    const { gpu } = pair;
     expect(saidIn((await pull(gpu, 'm', { insecure: true })).text)[0]).toBe('pulling manifest');
     expect(taken(gpu)).toEqual([]);
   });
@@ -269,36 +234,30 @@ describe('another machine', () => {
       body: Buffer.from('{"model":"m"}'),
     });
 
+  /** As `pullAs`, once it may. */
+  const pullAsManager = async (lan: Machines, gpu: LanServer) => {
+    await allow(lan.dataDir('gpu'), lan.id('laptop'), 'laptop', true);
+    return until(2000, 'the right to count', async () => {
+      const answer = await pullAs(lan, gpu);
+      return answer.status !== 403 && answer;
+    });
+  };
+
   it('has a model copied if it may manage models there, and not if it may not', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu', 'laptop');
-    const model = keepModel(lan.dir('attic'), 'm');
-    mkdirSync(lan.dir('gpu'));
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair({ paired: ['laptop'] });
+    const { lan, gpu } = pair;
     expect((await pullAs(lan, gpu)).status).toBe(403);
     expect(taken(gpu)).toEqual([]);
-    await allow(lan.dataDir('gpu'), lan.id('laptop'), 'laptop', true);
-    const answer = await until(2000, 'the right to count', async () => {
-      const one = await pullAs(lan, gpu);
-      return one.status !== 403 && one;
-    });
+    const answer = await pullAsManager(lan, gpu);
     expect(answer.headers).toMatchObject({ 'x-ollana-reason': 'copied from attic' });
     expect(saidIn(answer.body.toString()).at(-1)).toBe('success');
     expect(taken(gpu)).toHaveLength(4);
   });
 
   it('is told before anything is copied that there is no room', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu', 'laptop');
-    await allow(lan.dataDir('gpu'), lan.id('laptop'), 'laptop', true);
-    const model = keepModel(lan.dir('attic'), 'm', undefined, 15e12);
-    mkdirSync(lan.dir('gpu'));
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
-    const answer = await pullAs(lan, gpu);
+    await using pair = await startPair({ paired: ['laptop'], size: 15e12 });
+    const { lan, gpu } = pair;
+    const answer = await pullAsManager(lan, gpu);
     expect([answer.status, answer.headers['x-ollana-error']]).toEqual([507, 'OLLANA_DISK_FULL']);
     expect(answer.body.toString()).toMatch(
       /m:latest takes 15000\.0 GB, and [\d.]+ GB are free where gpu keeps its models, of which 10\.0 GB stay free for its owner/,
@@ -309,12 +268,8 @@ describe('another machine', () => {
 
 describe('a full disk', () => {
   it('ends the pull, with what to do', async () => {
-    await using lan = startMachines();
-    await lan.pair('attic', 'gpu');
-    const model = keepModel(lan.dir('attic'), 'm');
-    const attic = await lan.serve('attic', {}, { models: [{ name: 'm', digest: model.digest }] });
-    const gpu = await lan.serve('gpu', { servers: [`${attic.outside}=attic`] });
-    await untilKnown(gpu, 'm');
+    await using pair = await startPair();
+    const { gpu } = pair;
     gpu.ollama.faults.set(
       { kind: 'status', status: 500, body: { error: 'write /m/blobs/sha256-1: no space left on device' } },
       { match: ({ method, path }) => method === 'POST' && path.startsWith('/api/blobs/') },
