@@ -194,7 +194,7 @@ export interface BreakingWire extends AsyncDisposable {
   readonly breaks: () => number;
 }
 
-export async function startBreakingWire(to: string, breaksAt: readonly number[]): Promise<BreakingWire> {
+async function startBreakingWire(to: string, breaksAt: readonly number[]): Promise<BreakingWire> {
   const { hostname, port } = new URL(to);
   const left = [...breaksAt];
   const sockets = new Set<Socket>();
