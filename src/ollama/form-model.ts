@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Busboy } from '@fastify/busboy';
 
 /** A longer model name, bytes, is none. */
 const MAX_NAME_BYTES = 4096;
@@ -28,6 +27,8 @@ export function isForm(contentType: string | undefined): contentType is string {
 export async function formModel(contentType: string, body: Buffer): Promise<string | undefined> {
   let model: string | undefined;
   let over = false;
+  // Forms are rare, and every start of ollana would load their parser.
+  const { Busboy } = await import('@fastify/busboy');
   try {
     const form = new Busboy({
       headers: { 'content-type': contentType.trim() },
