@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
-import { SRP, SrpClient, SrpServer } from 'fast-srp-hap';
+import { createRequire } from 'node:module';
+import type * as Srp from 'fast-srp-hap';
 
 /** Who is being paired: what each has shown of itself on the connection, as this side sees it. */
 export interface Parties {
@@ -25,8 +26,13 @@ export interface Proof {
   readonly proof: Buffer;
 }
 
-/** The group of 3072 bits of RFC 5054, with SHA-256. */
-const PARAMS = SRP.params['3072'];
+/** Loaded with the first code: every start of ollana would wait 19 ms for what is used once in the life of a device. */
+function srp(): typeof Srp & { readonly PARAMS: Srp.SrpParams } {
+  const library = createRequire(import.meta.url)('fast-srp-hap') as typeof Srp;
+  // The group of 3072 bits of RFC 5054, with SHA-256.
+  return { ...library, PARAMS: library.SRP.params['3072'] };
+}
+
 const NAME = Buffer.from('ollana device pair');
 const SALT_BYTES = 16;
 /** Above the 32 that RFC 5054 asks for by so much that no leading zeros bring one below it. */
@@ -42,10 +48,11 @@ export class ShownCode implements Offer {
   readonly digits = String(randomInt(1_000_000)).padStart(6, '0');
   readonly salt = randomBytes(SALT_BYTES);
   readonly hostKey: Buffer;
-  readonly #srp: SrpServer;
+  readonly #srp: Srp.SrpServer;
   #used = false;
 
   constructor() {
+    const { SrpServer, PARAMS } = srp();
     this.#srp = new SrpServer(PARAMS, this.salt, NAME, Buffer.from(this.digits), randomBytes(SECRET_BYTES));
     this.hostKey = this.#srp.computeB();
   }
@@ -71,11 +78,12 @@ export function answerOffer(
   digits: string,
   parties: Parties,
 ): Proof & { readonly isHost: (proof: Buffer) => boolean } {
-  const srp = new SrpClient(PARAMS, salt, NAME, Buffer.from(digits), randomBytes(SECRET_BYTES));
-  srp.setB(hostKey);
-  const guestKey = srp.computeA();
+  const { SrpClient, PARAMS } = srp();
+  const client = new SrpClient(PARAMS, salt, NAME, Buffer.from(digits), randomBytes(SECRET_BYTES));
+  client.setB(hostKey);
+  const guestKey = client.computeA();
   const said = transcript({ salt, hostKey }, guestKey, parties);
-  const secret = srp.computeK();
+  const secret = client.computeK();
   return {
     guestKey,
     proof: seal(secret, 'guest', said),
