@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
+import { RateLimit } from '../discovery/rate-limit.ts';
 import { isOwnAddress, type LimitName, type OnLimit } from '../limits.ts';
 import { answerRaw } from '../proxy/raw-answer.ts';
 
@@ -13,6 +14,8 @@ export const MAX_PER_PEER = 512;
 const MAX_IN_ALL = 4096;
 /** Connections that are being told so at one time; those beyond are closed without a word. */
 const MAX_TOLD = 64;
+/** An address is told as often a second: who opens a thousand reads none of it, and words cost more than closing. */
+const TOLD_PER_SECOND = 8;
 
 /**
  * Bounds how many connections other machines have to a face, so that one of them cannot take all. Programs of this
@@ -22,12 +25,14 @@ export class PeerConnections {
   readonly #clock: Clock;
   readonly #onLimit: OnLimit;
   readonly #perPeer = new Map<string, number>();
+  readonly #toldTo: RateLimit;
   #size = 0;
   #told = 0;
 
   constructor(clock: Clock, onLimit: OnLimit) {
     this.#clock = clock;
     this.#onLimit = onLimit;
+    this.#toldTo = new RateLimit(clock, TOLD_PER_SECOND);
   }
 
   /** Has a server serve connections only within the limits. Call it last, before the server listens. */
@@ -64,7 +69,7 @@ export class PeerConnections {
 
   #refuse(socket: Socket, peer: string, limit: LimitName): void {
     this.#onLimit({ type: 'limit-reached', limit, peer });
-    if (this.#told >= MAX_TOLD) return void socket.destroy();
+    if (this.#told >= MAX_TOLD || !this.#toldTo.allow(peer)) return void socket.destroy();
     this.#told += 1;
     socket.once('close', () => {
       this.#told -= 1;

@@ -15,8 +15,12 @@ const LAPSE_MS = 2000;
 const BODY_LIMIT_MS = 5000;
 /** Tickets that one address may ask for in a second: a busy laptop asks for some 20, and several may share one. */
 const MAX_PER_SECOND = 200;
-/** Whoever asks for more is answered after this, ms: asking again at once would cost more than serving it. */
+/** Whoever asks for more is answered after this at the earliest, ms: asking again at once would cost more than serving it. */
 const EXCESS_MS = 1000;
+/** The answers are spread over as long again: those to a burst, given at one moment, would keep others waiting. */
+const SPREAD_MS = 1000;
+/** Coprime to `SPREAD_MS`: those that came at one moment are answered far apart, ms. */
+const STEP_MS = 377;
 /** Seconds after which somebody who found the queue full may ask again. */
 const RETRY_AFTER_S = 2;
 
@@ -76,6 +80,7 @@ export class TicketDoor {
   readonly #options: TicketDoorOptions;
   readonly #grants = new Map<string, Grant>();
   readonly #rate: RateLimit;
+  #excessMs = 0;
 
   constructor(options: TicketDoorOptions) {
     this.#options = options;
@@ -94,7 +99,8 @@ export class TicketDoor {
       answerRefusal(response, refusal);
     };
     if (!isOwnAddress(peer) && !this.#rate.allow(peer)) {
-      const stop = clock.after(EXCESS_MS, () => refuse(TOO_OFTEN));
+      this.#excessMs = (this.#excessMs + STEP_MS) % SPREAD_MS;
+      const stop = clock.after(EXCESS_MS + this.#excessMs, () => refuse(TOO_OFTEN));
       return void response.once('close', stop);
     }
     void readSmallBody(request, { clock, maxBytes: MAX_TICKET_BYTES, limitMs: BODY_LIMIT_MS }).then(
