@@ -28,7 +28,7 @@ const portOf = (url = '') => Number(new URL(url).port);
 
 /** Asks for a ticket in the name of a device; the answer is left alone. */
 function ticketFrom(address: string, port: number, device: string) {
-  const state = { status: 0, text: '' };
+  const state = { status: 0, text: '', at: 0 };
   const sent = request({
     ...{ host: '127.0.0.1', port, localAddress: address, agent: false },
     ...JSON_POST(TICKETS_PATH, { [DEVICE_HEADER]: device }),
@@ -36,6 +36,7 @@ function ticketFrom(address: string, port: number, device: string) {
   sent.on('error', () => {});
   sent.on('response', (answer) => {
     state.status = answer.statusCode ?? 0;
+    state.at = performance.now();
     answer
       .on('error', () => {})
       .on('data', (chunk) => {
@@ -78,6 +79,17 @@ describe('a hostile machine', () => {
     expect([undefined, 413]).toContain(refused?.status);
     expect((await askFrom(HONEST, port, JSON_POST('/api/chat'), CHAT)).status).toBe(200);
     for (const one of requests) one.destroy();
+  });
+
+  it('is not told of all its tickets in excess at one moment, which would keep the streams of others waiting', async () => {
+    await using cluster = await start();
+    const port = portOf(cluster.servers[0]?.url);
+    const tickets = Array.from({ length: 300 }, () => ticketFrom(HOSTILE, port, 'x'));
+    await until(10_000, 'an answer to each', () => tickets.every(({ at }) => at > 0));
+    const late = tickets.flatMap(({ status, at }) => (status === 429 ? [at] : []));
+    expect(late.length).toBeGreaterThan(50);
+    expect(Math.max(...late) - Math.min(...late)).toBeGreaterThan(300);
+    for (const { sent } of tickets) sent.destroy();
   });
 
   it('gets so many tickets in a second, and so many places under as many names as it likes', {

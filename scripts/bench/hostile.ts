@@ -2,16 +2,15 @@ import { join } from 'node:path';
 import { Child } from './child.ts';
 import type { BenchConfig } from './config.ts';
 import { PeerLoad } from './hostile-load.ts';
-import { type HostileReport, summariseHostile } from './hostile-report.ts';
+import { type Gaps, type HostileReport, summariseHostile } from './hostile-report.ts';
 import { startOllana } from './ollana-daemon.ts';
-import { percentile } from './stats.ts';
 
 /** Addresses of this machine that are not those of its own programs. */
 const HONEST = '127.0.0.2';
 const HOSTILE = '127.0.0.3';
 /** Some 40 tokens a second, as of a model of 8 GB on a usual GPU. */
 const MODEL = { name: 'm', tokensPerSecond: 40, loadMs: 0 };
-/** Streams side by side, and tokens of each: some 6 s, and 960 gaps. */
+/** Streams side by side, and tokens of each: some 6 s, and 960 gaps. As many go past ollana, to the same Ollama. */
 const STREAMS = 4;
 const LINES = 240;
 /** Slots: those of the streams and one, which the hostile machine may take. */
@@ -21,7 +20,9 @@ const RISE_MS = 500;
 
 /**
  * What another machine's tokens have to bear while one attacks with 1000 slow headers, 10 000 tickets and bodies of
- * 100 MB: the time between two tokens, calm and attacked, in turns. Rejects when a stream is not whole.
+ * 100 MB: the time between two tokens, calm and attacked, in turns. All of them share the processors of this machine,
+ * so that tokens are late that no ollana has seen: streams that go past it at the same time tell how late. Rejects when
+ * a stream is not whole.
  */
 export async function runHostile(config: BenchConfig, tell: (text: string) => void): Promise<HostileReport> {
   const running: AsyncDisposable[] = [];
@@ -37,13 +38,16 @@ export async function runHostile(config: BenchConfig, tell: (text: string) => vo
     const hostile = keep(new Child([script('hostile.child.mjs'), HOSTILE, url]));
     await hostile.url();
     using honest = new PeerLoad(url, HONEST);
-    const measure = async () => {
-      const streams = Array.from({ length: STREAMS }, () => honest.gaps(MODEL.name, LINES));
-      return (await Promise.all(streams)).flat();
+    using past = new PeerLoad(await ollama.url(), HONEST);
+    const measure = async (): Promise<Gaps> => {
+      const streams = (peer: PeerLoad) =>
+        Promise.all(Array.from({ length: STREAMS }, () => peer.gaps(MODEL.name, LINES)));
+      const [through, direct] = await Promise.all([streams(honest), streams(past)]);
+      return { through: through.flat(), direct: direct.flat() };
     };
     await measure(); // Loads the model.
-    const calm: number[][] = [];
-    const attacked: number[][] = [];
+    const calm: Gaps[] = [];
+    const attacked: Gaps[] = [];
     for (let round = 1; round <= config.rounds; round += 1) {
       tell(`round ${round} of ${config.rounds}, calm`);
       calm.push(await measure());
@@ -52,7 +56,6 @@ export async function runHostile(config: BenchConfig, tell: (text: string) => vo
       await new Promise((resolve) => setTimeout(resolve, RISE_MS));
       attacked.push(await measure());
       tell(`  the hostile machine saw ${await hostile.ask('stop')}`);
-      tell(`  p99 ${percentile(calm.at(-1) ?? [], 0.99)} ${percentile(attacked.at(-1) ?? [], 0.99)}`);
       // What it had open is closed.
       await new Promise((resolve) => setTimeout(resolve, 2 * RISE_MS));
     }
