@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Folders with nothing of ours in them. */
-const FOREIGN = new Set(['node_modules', 'dist', 'release', 'shared', '.git', '.cache']);
+const FOREIGN = new Set(['node_modules', 'dist', 'dist-modules', 'release', 'shared', '.git', '.cache']);
 
 /** A page of the documentation. */
 export interface Page {

@@ -20,7 +20,9 @@ const ROOMS = [
   'ollama',
   'security',
 ];
-const GROUND = ['config', 'errors', 'clock', 'limits', 'own-thread'];
+const GROUND = ['config', 'errors', 'clock', 'limits', 'own-thread', 'package-files'];
+/** What stands on nothing of ours, and the rest of the ground floor may stand on. */
+const BASE = ['limits', 'package-files'];
 
 /** What else may be imported: the demo and its fleet stand on simulated Ollamas, which stand on nothing. */
 const ALSO: Readonly<Record<string, readonly string[]>> = { cli: ['simulate'], daemon: ['simulate'] };
@@ -86,7 +88,7 @@ const ownImports = ({ path, imports }: Source): string[] =>
 
 function mayImport(from: string, to: string): boolean {
   if (from === to || ALSO[from]?.includes(to)) return true;
-  if (GROUND.includes(to)) return !GROUND.includes(from) || from === 'config' || to === 'limits';
+  if (GROUND.includes(to)) return !GROUND.includes(from) || from === 'config' || BASE.includes(to);
   const [upper, lower] = [ROOMS.indexOf(from), ROOMS.indexOf(to)];
   return upper !== -1 && lower > upper;
 }

@@ -7,7 +7,7 @@ export interface BenchConfig {
   readonly name: string;
   /** File for the figures as JSON; undefined: only the table is printed. */
   readonly json: string | undefined;
-  /** Folder of the compiled sources. */
+  /** Folder of the build; its single modules lie beside it (`modulesOf`). */
   readonly dist: string;
   /** Folder for CPU profiles of the proxies; undefined: none are taken, as taking them costs time itself. */
   readonly profile: string | undefined;

@@ -4,6 +4,7 @@ import type { BenchConfig } from './config.ts';
 import { EmbedLoad } from './embed-load.ts';
 import { type EmbedReport, summariseEmbed } from './embed-report.ts';
 import { startOllana } from './ollana-daemon.ts';
+import { modulesOf } from './stale.ts';
 import { withoutTimes } from './validate.ts';
 
 /** Inputs of a request: what indexers send at a time. */
@@ -29,7 +30,7 @@ export async function runEmbed(config: BenchConfig, tell: (text: string) => void
     const urls: string[] = [];
     for (let i = 0; i < 2; i += 1) {
       const script = join(import.meta.dirname, 'ollama.child.mjs');
-      urls.push(await keep(new Child([script, config.dist, JSON.stringify([MODEL])])).url());
+      urls.push(await keep(new Child([script, modulesOf(config.dist), JSON.stringify([MODEL])])).url());
     }
     const behind = async (name: string, servers: readonly string[]) => {
       const args = [...servers.flatMap((url) => ['--server', url]), '--no-local-fallback'];

@@ -11,7 +11,7 @@ import { startTwoHops } from './ollana-two-hops.ts';
 import { cpuSeconds, residentMb } from './process-cost.ts';
 import { type Report, type Standing, summarise } from './report.ts';
 import { type RoundFigures, runRound } from './round.ts';
-import { isStale } from './stale.ts';
+import { isStale, modulesOf } from './stale.ts';
 import { validate } from './validate.ts';
 
 const STARTS = [startDirect, startBareProxy, startOneHop, startTwoHops];
@@ -36,7 +36,7 @@ export async function runForward(config: BenchConfig, tell: (text: string) => vo
   try {
     const ollama = new Child([
       join(import.meta.dirname, 'ollama.child.mjs'),
-      config.dist,
+      modulesOf(config.dist),
       JSON.stringify(Object.values(MODELS)),
     ]);
     running.push(ollama);

@@ -4,6 +4,7 @@ import type { BenchConfig } from './config.ts';
 import { PeerLoad } from './hostile-load.ts';
 import { type Gaps, type HostileReport, summariseHostile } from './hostile-report.ts';
 import { startOllana } from './ollana-daemon.ts';
+import { modulesOf } from './stale.ts';
 
 /** Addresses of this machine that are not those of its own programs. */
 const HONEST = '127.0.0.2';
@@ -32,7 +33,9 @@ export async function runHostile(config: BenchConfig, tell: (text: string) => vo
   };
   try {
     const script = (name: string) => join(import.meta.dirname, name);
-    const ollama = keep(new Child([script('ollama.child.mjs'), config.dist, JSON.stringify([MODEL])]));
+    const ollama = keep(
+      new Child([script('ollama.child.mjs'), modulesOf(config.dist), JSON.stringify([MODEL])]),
+    );
     const args = ['serve', '--ollama', await ollama.url(), '--parallel', String(PARALLEL)];
     const { url } = keep(await startOllana('ollana-serve', args, config));
     const hostile = keep(new Child([script('hostile.child.mjs'), HOSTILE, url]));

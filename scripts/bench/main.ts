@@ -12,6 +12,7 @@ import { hostileTable } from './hostile-report.ts';
 import { runQueue } from './queue.ts';
 import { queueTable } from './queue-report.ts';
 import { table } from './report.ts';
+import { runStart, startText } from './start.ts';
 import { runTraces, tracesText } from './traces.ts';
 import { runWatched } from './watched.ts';
 import { watchedTable } from './watched-report.ts';
@@ -50,6 +51,10 @@ const BENCHES = {
   watched: async (config: BenchConfig, tell: Tell) => {
     const report = await runWatched(config, tell);
     return { report, text: watchedTable(report) };
+  },
+  start: async (config: BenchConfig, tell: Tell) => {
+    const report = await runStart(config, tell);
+    return { report, text: startText(report) };
   },
   decide: async (config: BenchConfig, tell: Tell) => {
     const report = runDecide(config, tell);

@@ -1,10 +1,10 @@
-// The simulated Ollama in a process of its own. Arguments: folder of the compiled sources, models as JSON, and maybe
+// The simulated Ollama in a process of its own. Arguments: folder of the compiled modules, models as JSON, and maybe
 // further options as JSON.
 // Prints its URL once it listens; ends with its parent.
 import { pathToFileURL } from 'node:url';
 
-const [dist, models, more = '{}'] = process.argv.slice(2);
-const from = (path) => import(pathToFileURL(`${dist}/${path}`).href);
+const [folder, models, more = '{}'] = process.argv.slice(2);
+const from = (path) => import(pathToFileURL(`${folder}/${path}`).href);
 const { startSimulatedOllama } = await from('simulate/ollama.js');
 const { systemClock } = await from('clock.js');
 

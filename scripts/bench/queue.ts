@@ -4,6 +4,7 @@ import type { BenchConfig } from './config.ts';
 import { Load } from './load.ts';
 import { startOllana } from './ollana-daemon.ts';
 import { type QueueReport, summariseQueue } from './queue-report.ts';
+import { modulesOf } from './stale.ts';
 
 /** Two chat models that fit in memory side by side. */
 const MODELS = [
@@ -45,7 +46,7 @@ async function runRound(parallel: number, config: BenchConfig): Promise<[number,
   const ollama = async () => {
     const script = join(import.meta.dirname, 'ollama.child.mjs');
     const options = JSON.stringify({ numParallel: parallel });
-    const child = new Child([script, config.dist, JSON.stringify(MODELS), options]);
+    const child = new Child([script, modulesOf(config.dist), JSON.stringify(MODELS), options]);
     running.unshift(child);
     return child.url();
   };

@@ -7,3 +7,8 @@ export function isStale(src: string, dist: string): boolean {
   const files = readdirSync(src, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files.some((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs > compiledAt);
 }
+
+/** The modules of a build, one by one, beside its bundle: what the benches themselves import. Pure. */
+export function modulesOf(dist: string): string {
+  return `${dist}-modules`;
+}

@@ -9,6 +9,7 @@ import type { Trace } from '../../src/observe/trace-row.ts';
 import { RETENTION } from '../../src/observe/trace-store.ts';
 import type { Traces, TracesOptions } from '../../src/observe/traces.ts';
 import type { BenchConfig } from './config.ts';
+import { modulesOf } from './stale.ts';
 import { percentile } from './stats.ts';
 
 /** With the usual five rounds a million requests are replayed. */
@@ -36,7 +37,7 @@ export interface TracesReport {
 
 /** Replays requests into a file of traces, and asks it, with the compiled sources. */
 export async function runTraces(config: BenchConfig, tell: (text: string) => void): Promise<TracesReport> {
-  const url = pathToFileURL(join(config.dist, 'observe/traces.js')).href;
+  const url = pathToFileURL(join(modulesOf(config.dist), 'observe/traces.js')).href;
   const built = (await import(url)) as { Traces: new (options: TracesOptions) => Traces };
   const folder = mkdtempSync(join(tmpdir(), 'ollana-bench-traces-'));
   const clock: Clock = systemClock;

@@ -4,6 +4,7 @@ import { Child } from './child.ts';
 import type { BenchConfig } from './config.ts';
 import { startOllana } from './ollana-daemon.ts';
 import { cpuSeconds } from './process-cost.ts';
+import { modulesOf } from './stale.ts';
 import { percentile } from './stats.ts';
 import { summariseWatched, type WatchedReport } from './watched-report.ts';
 
@@ -29,7 +30,7 @@ export async function runWatched(config: BenchConfig, tell: (text: string) => vo
     const script = join(import.meta.dirname, 'ollama.child.mjs');
     const servers: string[] = [];
     for (const name of ['attic', 'desk', 'cellar']) {
-      const ollama = keep(new Child([script, config.dist, JSON.stringify(MODELS)]));
+      const ollama = keep(new Child([script, modulesOf(config.dist), JSON.stringify(MODELS)]));
       servers.push('--server', `${await ollama.url()}=${name}`);
     }
     const start = (name: string, more: readonly string[]) =>

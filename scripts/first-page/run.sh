@@ -24,7 +24,7 @@ if [ "${1-}" != --inside ]; then
     (cd "$work/warm" && npm_config_cache=$work/cache npm install --no-save --include=dev --ignore-scripts --no-audit --no-fund --loglevel=error) || exit 2
     echo "$(since "$t")  packages, from the registry into an empty cache (before all else)"
   fi
-  [ -e "$top/dist/simulate/ollama.js" ] || node "$top/scripts/build.mjs" || exit 2
+  [ -e "$top/dist-modules/simulate/ollama.js" ] || node "$top/scripts/build.mjs" || exit 2
   unshare -r -m -n -u -p -f --mount-proc --kill-child bash "$0" --inside "$work" "$executable"
   exit
 fi

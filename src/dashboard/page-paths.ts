@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pathOf } from '../ollama/routes.ts';
+import { packageFile } from '../package-files.ts';
 import { answerError } from '../proxy/error-answer.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson, answerText } from '../proxy/front.ts';
 import type { Live } from './live.ts';
 
-/** Where `scripts/build.mjs` puts the page: the same place whether this runs from `src` or from `dist`. */
-const BUILT = new URL('../../dist/dashboard/page/', import.meta.url);
+/** Where `scripts/build.mjs` puts the page. */
+const BUILT = packageFile('dist/dashboard/page');
 
 const EVENTS = '/dashboard/events';
 /** Path, file and type of everything that the page is made of. */
@@ -69,7 +71,7 @@ function lastId(header: string | readonly string[] | undefined): string | undefi
 async function show(exchange: Exchange, file: string, type: string): Promise<void> {
   const { request, response, method, extraHeaders } = exchange;
   // Read each time: it is a few kB, and a new build must be seen.
-  const body = await readFile(new URL(file, BUILT)).catch(() => undefined);
+  const body = await readFile(join(BUILT, file)).catch(() => undefined);
   if (!body) {
     const remedy = 'run `npm run build` where ollana was checked out; a released ollana has it';
     return answerText(exchange, 503, `The dashboard has not been built: ${remedy}.\n`);

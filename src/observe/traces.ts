@@ -131,7 +131,7 @@ export class Traces implements AsyncDisposable {
   /** Begun when there is something to write or to ask: many a short-lived ollana has neither. */
   #start(): Worker {
     const { path, retention, log } = this.#options;
-    const worker = startOwnThread(import.meta.url, 'traces-worker', { path, retention } satisfies ThreadData);
+    const worker = startOwnThread('observe/traces-worker', { path, retention } satisfies ThreadData);
     worker.on('message', (message: FromThread) => this.#hear(message));
     const end = (reason: string) => {
       if (this.#ended) return;

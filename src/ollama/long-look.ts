@@ -48,7 +48,7 @@ export class LongLook implements Aside {
   }
 
   #start(): Worker {
-    const worker = startOwnThread(import.meta.url, 'long-look-thread');
+    const worker = startOwnThread('ollama/long-look-thread');
     worker.on('message', ({ id, ...seen }: LookAnswer) => {
       const tell = this.#waiting.get(id);
       this.#waiting.delete(id);

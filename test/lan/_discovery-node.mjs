@@ -2,10 +2,10 @@
 // whole daemons are too much for one small machine. `_discovery-node.mjs client|server ID NAME udp|both` prints `ready` and,
 // for each address in the registry, `found URL AT`, with times as milliseconds since 1970. Plain JavaScript,
 // so that it starts in a tenth of a second. Ends, with goodbyes, with its standard input.
-import { systemClock } from '../../dist/clock.js';
-import { BeaconClient } from '../../dist/discovery/beacon-client.js';
-import { BeaconServer } from '../../dist/discovery/beacon-server.js';
-import { Registry } from '../../dist/fleet/registry.js';
+import { systemClock } from '../../dist-modules/clock.js';
+import { BeaconClient } from '../../dist-modules/discovery/beacon-client.js';
+import { BeaconServer } from '../../dist-modules/discovery/beacon-server.js';
+import { Registry } from '../../dist-modules/fleet/registry.js';
 
 const [role, deviceId, name, by] = process.argv.slice(2);
 const mdns = by === 'both';
@@ -29,8 +29,8 @@ const parts = [new BeaconClient({ port: 11436, httpPort: 11435, ...common })];
 if (role === 'server') parts.unshift(new BeaconServer({ port: 11436, defaultHttpPort: 11435, ...own }));
 if (mdns) {
   // Loading these is most of a start.
-  const { MdnsAdvertiser } = await import('../../dist/discovery/mdns-advertiser.js');
-  const { MdnsBrowser } = await import('../../dist/discovery/mdns-browser.js');
+  const { MdnsAdvertiser } = await import('../../dist-modules/discovery/mdns-advertiser.js');
+  const { MdnsBrowser } = await import('../../dist-modules/discovery/mdns-browser.js');
   if (role === 'server') parts.unshift(new MdnsAdvertiser({ host: '0.0.0.0', version: '1.0.0', ...own }));
   parts.push(new MdnsBrowser(common));
 }

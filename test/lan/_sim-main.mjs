@@ -3,7 +3,7 @@
 // From the build, so that it starts in a tenth of a second. A line on standard input is a fault as JSON
 // (`{"kind":"hang"}`, or `null` to clear it), taken up at once and confirmed with a line "fault ...".
 import { createInterface } from 'node:readline';
-import { startSimulatedOllama } from '../../dist/simulate/ollama.js';
+import { startSimulatedOllama } from '../../dist-modules/simulate/ollama.js';
 
 const ollama = await startSimulatedOllama(JSON.parse(process.argv[2] ?? '{}'));
 process.stdout.write(`listening on ${ollama.url}\n`);

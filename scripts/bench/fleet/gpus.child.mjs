@@ -1,11 +1,11 @@
-// A set of simulated GPUs in a process of its own. Arguments: folder of the compiled sources; the GPUs as JSON, each
+// A set of simulated GPUs in a process of its own. Arguments: folder of the compiled modules; the GPUs as JSON, each
 // the options of its simulated Ollama and `loaded`, the names of the models in memory at the beginning.
 // Prints a URL whose answer lists the GPUs with their addresses and counters; ends with its parent.
 import http from 'node:http';
 import { pathToFileURL } from 'node:url';
 
-const [dist, given] = process.argv.slice(2);
-const { startSimulatedOllama } = await import(pathToFileURL(`${dist}/simulate/ollama.js`).href);
+const [modules, given] = process.argv.slice(2);
+const { startSimulatedOllama } = await import(pathToFileURL(`${modules}/simulate/ollama.js`).href);
 
 const WORD = ' yes';
 // The question says how long its answer is to be.

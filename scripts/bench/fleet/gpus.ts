@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Placement } from '../../fleet/replay.ts';
 import type { FleetWorld } from '../../fleet/world.ts';
 import { Child } from '../child.ts';
+import { modulesOf } from '../stale.ts';
 
 /** The simulated GPUs that one contender has for itself. */
 export interface Gpus extends AsyncDisposable {
@@ -49,7 +50,11 @@ export async function startGpus({ world, dist, loaded = [], firstPort }: GpusOpt
     port: firstPort === undefined ? 0 : firstPort + i,
     loaded: (loaded[i] ?? []).map(({ name }) => name),
   }));
-  const child = new Child([join(import.meta.dirname, 'gpus.child.mjs'), dist, JSON.stringify(options)]);
+  const child = new Child([
+    join(import.meta.dirname, 'gpus.child.mjs'),
+    modulesOf(dist),
+    JSON.stringify(options),
+  ]);
   const control = await child.url();
   const told = async () => (await (await fetch(control)).json()) as Told[];
   return {

@@ -5,6 +5,7 @@ import { OPTIONS } from '../../config/options.ts';
 import { pick, quote, type Sources } from '../../config/pick.ts';
 import type { Surroundings } from '../../config/surroundings.ts';
 import { OllanaError } from '../../errors.ts';
+import { packageFile } from '../../package-files.ts';
 import { EXIT } from '../exit-codes.ts';
 import { carryOutPlan, shownPlan } from './act.ts';
 import { type ServicePlan, type ServiceSpec, servicePlan } from './plan.ts';
@@ -63,11 +64,9 @@ function specOf(told: Told, isUser: boolean, action: ServiceAction): ServiceSpec
   };
 }
 
-/** The unit beside the package's `dist` and `src`. */
 function packagedUnit(): string {
-  const url = new URL('../../../ollana.service', import.meta.url);
   try {
-    return readFileSync(url, 'utf8');
+    return readFileSync(packageFile('ollana.service'), 'utf8');
   } catch (error) {
     throw new OllanaError(
       'OLLANA_START_FAILED',
