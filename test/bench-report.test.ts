@@ -4,6 +4,7 @@ import { type Gaps, hostileTable, summariseHostile } from '../scripts/bench/host
 import { statSeconds, statusMb } from '../scripts/bench/process-cost.ts';
 import { type Measured, summarise, table } from '../scripts/bench/report.ts';
 import type { RoundFigures } from '../scripts/bench/round.ts';
+import { startText } from '../scripts/bench/start.ts';
 import { median, percentile } from '../scripts/bench/stats.ts';
 import { withoutTimes } from '../scripts/bench/validate.ts';
 
@@ -133,5 +134,19 @@ describe('the report of the hostile machine', () => {
     expect(summariseHostile([gaps(30)], [gaps(34, 33)]).met).toBe(true);
     expect(summariseHostile([], []).met).toBe(false);
     expect(hostileTable(report)).toContain('1.067 times as long when attacked; kept: at most 1.1');
+  });
+});
+
+describe('the report of starts', () => {
+  const text = (client: readonly number[], serve: readonly number[]) =>
+    startText({ node: 'v20.18.0', loadAverageAtStart: 0.1, starts: { node: [40], client, serve } });
+
+  it('goes by the median of each mode', () => {
+    expect(text([300, 390, 900], [310, 320, 330])).toMatch(
+      /ollana +min 300 ms {3}median 390 ms {3}max 900 ms/,
+    );
+    expect(text([300, 390, 900], [310, 320, 330])).toMatch(/^met/m);
+    expect(text([300, 320, 330], [310, 410, 430])).toMatch(/^NOT met/m);
+    expect(text([], [])).toMatch(/^NOT met/m);
   });
 });

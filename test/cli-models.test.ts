@@ -164,7 +164,9 @@ describe('ollana pull', { timeout: LIMIT_MS }, () => {
     await using it = await stage();
     const { code, stderr } = await it.run('pull', 'new', '--on', 'attic');
     expect(code).toBe(1);
-    expect(stderr).toBe('ollana: no server is called attic: known are a, b; `ollana discover` shows who is heard\n');
+    expect(stderr).toBe(
+      'ollana: no server is called attic: known are a, b; `ollana discover` shows who is heard\n',
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
@@ -21,6 +21,16 @@ it.each([
   const loaded = new Set(scriptsIn(folder.path).filter((url) => url.startsWith(`${dist}/`)));
   expect(loaded).toContain(pathToFileURL(CLI).href);
   expect([...loaded].length, [...loaded].join('\n')).toBeLessThanOrEqual(MOST);
+});
+
+it('has each thread as a file of its own in the build', () => {
+  const src = new URL('../src/', import.meta.url);
+  const names = readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .flatMap((path) => [...readFileSync(new URL(path, src), 'utf8').matchAll(/startOwnThread\('([^']+)'/g)])
+    .map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(1);
+  expect(names.filter((name) => !existsSync(join(dirname(CLI), `${name}.js`)))).toEqual([]);
 });
 
 /** Every script that Node has loaded, by its reports of what has run. */

@@ -17,7 +17,7 @@ const PER_ROUND = 4;
 const LOOK_MS = 4;
 /** A start that takes longer has failed, ms. */
 const MOST_MS = 15_000;
-/** Median of a start on Node 20, ms: people take less for at once. */
+/** Median of either start, ms: what is asked of one on Node 20, the slowest to load modules. */
 const BOUND_MS = 400;
 
 export interface StartReport {
