@@ -1,11 +1,11 @@
-import type { Metrics } from '../observe/metrics.ts';
+import type { LateMetrics } from '../observe/late-metrics.ts';
 import { pathOf } from '../ollama/routes.ts';
 import { answerError } from '../proxy/error-answer.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import { answerJson } from '../proxy/front.ts';
 
 export interface MetricsPathOptions {
-  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  readonly metrics: Pick<LateMetrics, 'text' | 'contentType'>;
   /** Throws when a request from another machine shows no API key and one is required. */
   readonly admit: (exchange: Exchange) => void;
 }

@@ -8,8 +8,8 @@ import type { PoolServer } from '../fleet/pool.ts';
 import { BodyLog } from '../observe/body-log.ts';
 import { EndedTally } from '../observe/ended-tally.ts';
 import { EventStream } from '../observe/event-stream.ts';
+import { LateMetrics } from '../observe/late-metrics.ts';
 import type { Log } from '../observe/log.ts';
-import { Metrics } from '../observe/metrics.ts';
 import { narrate } from '../observe/narrate.ts';
 import { narrateEmoji } from '../observe/narrate-emoji.ts';
 import { Otel } from '../observe/otel.ts';
@@ -41,6 +41,7 @@ export class Observation implements AsyncDisposable {
   /** Is told what is asked and answered; undefined: the owner does not want that. */
   readonly bodyLog: BodyLog | undefined;
   readonly #paths: readonly ((exchange: Exchange) => boolean)[];
+  readonly #metrics: LateMetrics;
   readonly #traces: Traces | undefined;
   readonly #past: PastUsage | undefined;
   readonly #otel: Otel | undefined;
@@ -54,7 +55,8 @@ export class Observation implements AsyncDisposable {
     this.bodyLog = config.logBodies ? new BodyLog(log) : undefined;
     const told = narrate(log, clock);
     this.events.listen(config.emoji ? narrateEmoji(log, options.pool, told) : told);
-    const metrics = new Metrics({ ...options, servers: options.pool });
+    const metrics = new LateMetrics({ ...options, servers: options.pool });
+    this.#metrics = metrics;
     this.events.listen(metrics.count);
     this.events.listen(this.#tally.count);
     // One file a mode, as with all that a daemon keeps: both may run on one machine.
@@ -85,6 +87,7 @@ export class Observation implements AsyncDisposable {
 
   /** Writes and sends what is still to be kept; takes 2 s at most for a collector. Never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#metrics[Symbol.dispose]();
     this.#past?.[Symbol.dispose]();
     await Promise.all([this.#traces?.[Symbol.asyncDispose](), this.#otel?.[Symbol.asyncDispose]()]);
   }
