@@ -181,8 +181,8 @@ export class Benchmarks {
     const server = this.#find(row);
     const rows = Object.values((server && this.#options.loadOf(server)?.models) ?? {});
     const all = rows.reduce((sum, { active, queued }) => sum + active + queued, 0);
-    // A queue that is kept here has no seat of a request for a named server.
-    return server?.load ? all - ours : all;
+    // Where nobody else has its model a plain Ollama needs no queue, and no work is known of it.
+    return Math.max(0, all - ours);
   }
 
   /** Undefined where nobody reaches it. */
