@@ -259,16 +259,32 @@ describe('a connection that the server closed while it was kept', () => {
     expect(before.client.status().servers).toMatchObject([{ verdict: 'reliable' }]);
   });
 
-  it('does not cost a request its slot in a serve’s queue', async () => {
-    await using cluster = await startCluster({ serve: true });
+  /** A serve whose connections to its Ollama are all kept and idle. */
+  const startSettled = async () => {
+    const cluster = await startCluster({ serve: true });
     const [a] = cluster.ollamas;
     await ask(cluster, '/api/chat', HELLO);
-    a!.faults.set({ kind: 'reset' }, { times: 1 });
+    await until(5000, 'the lists to be read again', () => asked(a!, '/api/ps') >= 2);
+    await ask(cluster, '/api/chat', HELLO);
+    return Object.assign(cluster, { a: a! });
+  };
+  const match = ({ path }: { path: string }) => path === '/api/chat';
+
+  it('does not cost a request its slot in a serve’s queue', async () => {
+    await using cluster = await startSettled();
+    cluster.a.faults.set({ kind: 'reset' }, { times: 1, match });
     const before = cluster.log.said('attempt').length;
     const answer = await ask(cluster, '/api/chat', HELLO);
     expect(answer).toMatchObject({ status: 200, complete: true });
-    expect(asked(a!, '/api/chat')).toBe(3);
+    expect(asked(cluster.a, '/api/chat')).toBe(4);
     expect(cluster.log.said('attempt').length - before).toBe(1);
+  });
+
+  it('that breaks twice has the only serve asked again soon, though nothing else tells that it is well', async () => {
+    await using cluster = await startSettled();
+    cluster.a.faults.set({ kind: 'reset' }, { times: 2, match });
+    const { status, headers } = await ask(cluster, '/api/chat', HELLO);
+    expect([status, headers['x-ollana-attempts']]).toEqual([200, '2']);
   });
 
   it('costs a serve before it nothing either, for its liveness', async () => {
