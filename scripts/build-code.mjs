@@ -1,6 +1,6 @@
 // Bundles our own code, as tsc compiled it, into few files: loading 250 small ones was most of a start. Packages stay
 // what they are, beside it: neither their code nor their licences are copied.
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { build } from 'vite';
 
 /** What is started by its name: by people, and as threads (src/own-thread.ts). The rest is split where the code says `import()`. */
@@ -24,7 +24,7 @@ export async function buildCode(modules, outDir) {
       minify: false,
       rollupOptions: {
         input: Object.fromEntries(ENTRIES.map((name) => [name, join(modules, `${name}.js`)])),
-        external: /^[^./]/,
+        external: (id) => !id.startsWith('.') && !isAbsolute(id),
         // Who imports from cli.js would run it: what others need of it is a chunk of its own.
         preserveEntrySignatures: 'strict',
         output: {

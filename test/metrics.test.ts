@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../src/clock.ts';
+import { type Clock, systemClock } from '../src/clock.ts';
 import { serverLoad } from '../src/fleet/load.ts';
 import type { ServerFacts } from '../src/fleet/pool.ts';
 import type { ObservedEvent } from '../src/observe/event-stream.ts';
+import { LateMetrics } from '../src/observe/late-metrics.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { modelKey, shownModel } from '../src/ollama/names.ts';
 import { ROUTE_NAMES, routeName, routeOf } from '../src/ollama/routes.ts';
 import type { RequestEnded } from '../src/proxy/events.ts';
-import { startCluster } from './_cluster.ts';
+import { startCluster, TestLog } from './_cluster.ts';
 import { until } from './_deadline.ts';
+import { type HandClock, handClock } from './_hand-clock.ts';
 import { type Samples, samplesOf, scrape } from './_metrics.ts';
 import { LOAD_ROW, requestEnded } from './_observed.ts';
 
@@ -47,6 +49,34 @@ function metricsOf(servers: readonly ServerFacts[]): Metrics {
 
 const ended = (changes: Partial<RequestEnded>): RequestEnded =>
   requestEnded({ model: 'llama3', server: 'attic', deviceId: 'attic', ...changes });
+
+describe('metrics that are loaded late', () => {
+  const lateOf = (clock: Clock) =>
+    new LateMetrics({
+      clock,
+      log: new TestLog(),
+      version: '1',
+      mode: 'client',
+      servers: () => [],
+      loads: () => [],
+    });
+
+  it.each([
+    ['are asked for', () => {}],
+    ['have been loaded by themselves', (clock: HandClock) => clock.pass(1000)],
+  ])('have counted all since the start when they %s', async (_, before) => {
+    const clock = handClock();
+    using late = lateOf(clock);
+    for (let i = 0; i < 3; i += 1) late.count(ended({}));
+    before(clock);
+    late.count(ended({}));
+    await late.text();
+    late.count(ended({}));
+    clock.pass(1000);
+    expect(samplesOf(await late.text()).sum('ollana_requests_total', {})).toBe(5);
+    expect(late.contentType).toMatch(/^text\/plain/);
+  });
+});
 
 async function counted(metrics: Metrics, events: readonly ObservedEvent[]): Promise<Samples> {
   for (const event of events) metrics.count(event);

@@ -1,5 +1,6 @@
 import type { ServerStatus, StatusReport } from '../daemon/status.ts';
 import { OllanaError } from '../errors.ts';
+import { serverNamed } from '../fleet/server-named.ts';
 
 /** What to do where nobody is known. */
 const HOW_TO_BE_FOUND = 'run `ollana serve` on a GPU machine, or give the daemon --server URL';
@@ -9,14 +10,10 @@ const HOW_TO_BE_FOUND = 'run `ollana serve` on a GPU machine, or give the daemon
  * OLLANA_NO_SERVER naming those there are and what to do. Pure.
  */
 export function chosenServer(on: string, report: StatusReport): ServerStatus {
-  const { servers } = report;
-  const wanted = on.trim().toLowerCase();
-  const server =
-    servers.find(({ name, url, deviceId }) =>
-      [name.toLowerCase(), url.toLowerCase(), deviceId].includes(wanted),
-    ) ?? servers.find(({ url }) => url.toLowerCase().replace(/^https?:\/\//, '') === wanted);
+  const server = serverNamed(on, report.servers);
   if (server) return server;
-  throw new OllanaError('OLLANA_NO_SERVER', `no server is called ${on}: ${whoElse(wanted, report)}`);
+  const others = whoElse(on.trim().toLowerCase(), report);
+  throw new OllanaError('OLLANA_NO_SERVER', `no server is called ${on}: ${others}`);
 }
 
 function whoElse(wanted: string, { name, servers }: StatusReport): string {

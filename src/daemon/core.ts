@@ -165,7 +165,15 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     usage: observation.usage,
   });
   const showsHealth = healthPaths(config.mode, health);
-  const dashboard = new Dashboard({ ...seen, config, status, health, keys, reloader: options.reloader });
+  const dashboard = new Dashboard({
+    ...seen,
+    router,
+    config,
+    status,
+    health,
+    keys,
+    reloader: options.reloader,
+  });
   const api = new Api({
     config,
     clock,

@@ -10,6 +10,7 @@ import type { EventStream } from '../observe/event-stream.ts';
 import type { Health } from '../observe/health/health.ts';
 import type { Exchange } from '../proxy/exchange.ts';
 import type { KeyGate } from '../proxy/key-gate.ts';
+import type { Router } from '../routing/router.ts';
 import { Benchmarks } from './benchmarks/benchmarks.ts';
 import { benchmarkPaths } from './benchmarks/paths.ts';
 import { serverViews } from './dashboard-view.ts';
@@ -24,6 +25,7 @@ export interface DashboardParts {
   readonly events: EventStream;
   readonly pool: () => Pool;
   readonly desks: Pick<Desks, 'of' | 'learn'>;
+  readonly router: Pick<Router, 'hasChoice'>;
   readonly status: () => StatusReport;
   readonly health: Pick<Health, 'report'>;
   readonly keys: Pick<KeyGate, 'admit'>;
@@ -48,7 +50,9 @@ export class Dashboard implements Disposable {
       pool: parts.pool,
       // With the seats that the server has not told of yet.
       loadOf: (server) => parts.desks.of(server).load() ?? server.load,
-      learn: (server, model, sample) => parts.desks.learn(server, model, sample),
+      learn: (server, model, sample) => {
+        if (!parts.router.hasChoice(model)) parts.desks.learn(server, model, sample);
+      },
       url: () => parts.status().url,
     });
     const recent = new Recent(clock);

@@ -58,12 +58,9 @@ export class Desks implements Disposable {
     return made;
   }
 
-  /**
-   * Learns from a request for a named server, which takes no seat; one that keeps its queue itself has learned from it
-   * already. `model` is a `modelKey`.
-   */
-  learn(server: ServerFacts, model: string, sample: CostSample): void {
-    if (this.of(server) instanceof LocalDesk) this.#options.costs.learn(server.deviceId, model, sample);
+  /** Learns from a request that took no seat; those that take one are learned from by that. `model` is a `modelKey`. */
+  learn({ deviceId }: ServerFacts, model: string, sample: CostSample): void {
+    this.#options.costs.learn(deviceId, model, sample);
   }
 
   /** Calls back when a queue that is kept here has changed. */

@@ -5,8 +5,8 @@ import type { Log } from './log.ts';
 import type { Metrics, MetricsOptions } from './metrics.ts';
 
 /**
- * prom-client is loaded this long after a start, ms, or when somebody asks: it takes 50 ms of the 300 from the start to
- * the first connection. What happens until then is kept, all of it: a moment's worth.
+ * prom-client is loaded this long after a start, ms, or when somebody asks: it takes 50 ms, which every start
+ * waited for. What happens until then is kept, all of it: a moment's worth.
  */
 const LOAD_AFTER_MS = 300;
 

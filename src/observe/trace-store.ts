@@ -72,8 +72,8 @@ export class TraceStore {
   }
 
   /**
-   * Writes rows, all or none, and what those of use add to the usage of their hours. Where the file is nearly as large as it may
-   * be, twice as many of the oldest go with them: however fast they come, it stays below. Throws what SQLite says.
+   * Writes rows, all or none, and what those of use add to the usage of their hours. Where the file is nearly as large as
+   * it may be, twice as many of the oldest go with them: however fast they come, it stays below. Throws what SQLite says.
    */
   add(rows: readonly KeptRow[]): void {
     this.#inTransaction(() => {

@@ -187,5 +187,3 @@ function busy(reason: string): OllanaError {
     retryAfterS: 5,
   });
 }
-
-/** The thread from its compiled file; from source, where that is no JavaScript, with the loader that runs this. */

@@ -1,5 +1,5 @@
-import { addressOf } from '../config/host.ts';
 import type { Pool, PoolServer } from '../fleet/pool.ts';
+import { serverNamed } from '../fleet/server-named.ts';
 import { isReached } from '../fleet/verdict-rules.ts';
 import { isCloudModel, modelKey } from '../ollama/names.ts';
 import type { RouteClass } from '../ollama/routes.ts';
@@ -64,11 +64,7 @@ function cloudModelOf({ routeClass, model, source }: TargetFacts): string | unde
 }
 
 function namedServer(named: string, pool: Pool): Targets {
-  const wanted = named.toLowerCase();
-  const server =
-    pool.find(({ name, url, deviceId }) =>
-      [name.toLowerCase(), url.toLowerCase(), deviceId].includes(wanted),
-    ) ?? pool.find(({ url }) => addressOf(url).shown === wanted);
+  const server = serverNamed(named, pool);
   if (server) return { type: 'one-of', servers: [server], why: 'named', inLine: true };
   const names = byName(pool)
     .map(({ name }) => name)

@@ -26,7 +26,7 @@ export interface Proof {
   readonly proof: Buffer;
 }
 
-/** Loaded with the first code: every start of ollana would wait 19 ms for what is used once in the life of a device. */
+/** Loaded with the first code: every start of ollana would wait 17 ms for what is used once in the life of a device. */
 function srp(): typeof Srp & { readonly PARAMS: Srp.SrpParams } {
   const library = createRequire(import.meta.url)('fast-srp-hap') as typeof Srp;
   // The group of 3072 bits of RFC 5054, with SHA-256.

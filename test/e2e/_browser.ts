@@ -31,7 +31,8 @@ export function browserUnavailable(): string | undefined {
 
 /**
  * Starts Chromium without a window; `names` are the addresses of names, as a DNS server of the page's owner would tell
- * them, and `executablePath` is what starts it. What Chromium itself has against pages that ask for this machine is off: older browsers have nothing.
+ * them, and `executablePath` is what starts it. What Chromium itself has against pages that ask for this machine is off:
+ * older browsers have nothing.
  */
 export async function startBrowser(
   names: Readonly<Record<string, string>>,

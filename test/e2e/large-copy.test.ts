@@ -25,7 +25,7 @@ import { createLab, type Lab } from '../lan/_lab.ts';
 import { writeLargeGguf } from './_large-gguf.ts';
 import { type RealOllama, realOllamaUnavailable, startRealOllama } from './_real-ollama.ts';
 
-/** Some 5 s on a machine that does nothing else; each byte is hashed five times and encrypted twice on the way. */
+/** A copy takes some 10 s on two cores that others use, too; each byte is hashed five times and encrypted twice on the way. */
 const TEST_MS = 120_000;
 const MODEL_BYTES = 1024 ** 3;
 /** More than the garbage of a copy, far less than what is copied. */

@@ -4,10 +4,11 @@ import { expect } from 'vitest';
 import { type Daemon, temporaryDirectory } from '../_daemon.ts';
 import { openTab, type Tab } from '../e2e/_dashboard.ts';
 import { startBrowserOn } from './_browser.ts';
+import { TSX } from './_discovery.ts';
 import { clientOn, LOCAL_FACE, serveOn, simulatedOn } from './_fleet.ts';
 import { createLab, type Lab } from './_lab.ts';
 
-const LIAR = fileURLToPath(new URL('_liar-main.mjs', import.meta.url));
+const LIAR = fileURLToPath(new URL('_liar-main.ts', import.meta.url));
 /** Takes 2 s to be written. */
 const ANSWER = Array.from({ length: 100 }, (_, i) => `word${i}`).join(' ');
 
@@ -57,8 +58,8 @@ export async function startScene(names: readonly string[]): Promise<Scene> {
       lie: (name) =>
         lab
           .host('liar')
-          .node([LIAR, JSON.stringify(name), '10.77.0.255'])
-          .waitFor(/lying/),
+          .node(['--import', TSX, LIAR, JSON.stringify(name), '10.77.0.255'])
+          .waitFor(/lying/, 20_000),
       onPage: async (tab, look) => {
         await using opened = await openTab(browser, LOCAL_FACE, tab);
         await look(opened.page);

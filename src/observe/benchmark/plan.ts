@@ -1,7 +1,7 @@
-import { addressOf } from '../../config/host.ts';
 import { OllanaError } from '../../errors.ts';
 import type { ServerLoad } from '../../fleet/load.ts';
 import type { Pool, PoolServer } from '../../fleet/pool.ts';
+import { serverNamed } from '../../fleet/server-named.ts';
 import { isReached } from '../../fleet/verdict-rules.ts';
 import type { TagRow } from '../../ollama/lists.ts';
 import { isCloudModel, modelKey } from '../../ollama/names.ts';
@@ -72,11 +72,7 @@ function chosenServers(wanted: readonly string[], pool: Pool): Pool {
 }
 
 function namedServer(wanted: string, pool: Pool): PoolServer {
-  const text = wanted.trim().toLowerCase();
-  const server =
-    pool.find(({ name, url, deviceId }) =>
-      [name.toLowerCase(), url.toLowerCase(), deviceId].includes(text),
-    ) ?? pool.find(({ url }) => addressOf(url).shown === text);
+  const server = serverNamed(wanted, pool);
   if (!server) throw noServer(`no server is called ${wanted.slice(0, 200)}: known are ${namesOf(pool)}`);
   if (isReached(server.verdict)) return server;
   const why = server.verdict.state === 'reliable' ? '' : ` (${server.verdict.reason})`;

@@ -1,17 +1,13 @@
 // A machine of the lab that is found like a server and calls itself, and its model, what a terminal would obey and a
 // page would run:
-//   node _liar-main.mjs NAME BROADCAST_IP     NAME as JSON
-import { createSocket } from 'node:dgram';
+//   node --import tsx _liar-main.ts NAME BROADCAST_IP     NAME as JSON
 import { createServer } from 'node:http';
+import { announce, SERVER_PORT } from './_announce.ts';
 
 const [json = '""', broadcast = ''] = process.argv.slice(2);
-const name = JSON.parse(json);
-const PORT = 11435;
-const DISCOVERY = 11436;
-/** What a server says, and whoever looks for one: see wire.ts. */
-const WORD = Buffer.from('LANA');
+const name = JSON.parse(json) as string;
 const model = { name: `${name}:latest`, model: `${name}:latest`, size: 1e9, digest: name, details: {} };
-const ANSWERS = {
+const ANSWERS: Readonly<Record<string, object>> = {
   '/ollana/api/hello': { mode: 'server', deviceId: 'f'.repeat(64), name, version: name },
   '/api/version': { version: name },
   '/api/tags': { models: [model] },
@@ -19,18 +15,9 @@ const ANSWERS = {
 };
 
 createServer((request, response) => {
-  const said = ANSWERS[request.url];
+  const said = ANSWERS[request.url ?? ''];
   response.writeHead(said ? 200 : 404, { 'Content-Type': 'application/json; charset=utf-8' });
   response.end(JSON.stringify(said ?? { error: name }));
-}).listen(PORT, '0.0.0.0');
+}).listen(SERVER_PORT, '0.0.0.0');
 
-const socket = createSocket({ type: 'udp4', reuseAddr: true });
-socket.on('error', () => {});
-socket.on('message', (_, { address, port }) => {
-  if (port !== DISCOVERY) socket.send(WORD, port, address);
-});
-socket.bind(DISCOVERY, () => {
-  socket.setBroadcast(true);
-  setInterval(() => socket.send(WORD, DISCOVERY, broadcast), 500);
-  process.stdout.write('lying\n');
-});
+announce(broadcast, () => process.stdout.write('lying\n'));
