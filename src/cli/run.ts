@@ -46,13 +46,15 @@ function spawned(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number | NodeJS.ErrnoException> {
   return new Promise((resolve) => {
-    let child: ChildProcess;
+    let child: ChildProcess | undefined;
+    // Before the program starts: its first words may bring a signal, which would end us and leave the program behind.
+    const forget = passSignals((signal) => void child?.kill(signal));
     try {
       child = spawn(file, args, { stdio: 'inherit', env, windowsVerbatimArguments: isVerbatim });
     } catch (error) {
+      forget();
       return resolve(error as NodeJS.ErrnoException); // A name that no system takes.
     }
-    const forget = passSignals(child);
     child.once('error', (error) => {
       forget();
       resolve(error);
@@ -64,8 +66,7 @@ function spawned(
   });
 }
 
-function passSignals(child: ChildProcess): () => void {
-  const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+function passSignals(pass: (signal: NodeJS.Signals) => void): () => void {
   // A Ctrl-C at a terminal reaches the program by itself; a second one would make many an app drop everything.
   const onInterrupt = (signal: NodeJS.Signals) => {
     if (process.stdin.isTTY !== true) pass(signal);
