@@ -48,18 +48,21 @@ export interface ChoiceOptions {
 
 /**
  * The servers that may take a request, with what is expected of each. For the policies that do not ask when a
- * request would end it is only the one they name.
+ * request would end it is only the one they name. `all` are those that are known besides: what they tell bears on what
+ * the others are worth.
  */
 export function optionsFor(
   choice: ChoiceOptions,
   servers: readonly ServerFacts[],
   wanted: Wanted,
   now: number,
+  all: readonly ServerFacts[] = servers,
 ): Option[] {
   const { modelKey } = wanted;
-  const able = candidates(servers, modelKey);
+  choice.demand.read(all, now);
+  const able = candidates(servers, modelKey, choice.demand.holders(modelKey));
   if (choice.policy === 'fastest' || choice.policy === 'race')
-    return optionsAt(choice, able, servers, wanted, now);
+    return optionsAt(choice, able, all, wanted, now);
   const [one] = able
     .map((server, index) => ({
       server,
@@ -67,7 +70,7 @@ export function optionsFor(
       key: policyKey(choice, server, index),
     }))
     .sort((a, b) => a.tier - b.tier || a.key - b.key);
-  return one ? optionsAt(choice, [one.server], servers, wanted, now) : [];
+  return one ? optionsAt(choice, [one.server], all, wanted, now) : [];
 }
 
 function policyKey(
@@ -82,22 +85,20 @@ function policyKey(
 function optionsAt(
   choice: ChoiceOptions,
   able: readonly ServerFacts[],
-  servers: readonly ServerFacts[],
+  all: readonly ServerFacts[],
   wanted: Wanted,
   now: number,
 ): Option[] {
   const { modelKey: model, device, promptTokens, maxOutputTokens, numCtx } = wanted;
-
-  choice.demand.read(servers, now);
   // To most servers the prompt is new, and there may be a thousand of them.
   const job = { model, device, promptTokens: Math.max(1, promptTokens), maxOutputTokens, numCtx };
-  return able.map((server) => optionAt(choice, server, servers, wanted, job, now));
+  return able.map((server) => optionAt(choice, server, all, wanted, job, now));
 }
 
 function optionAt(
   choice: ChoiceOptions,
   server: ServerFacts,
-  servers: readonly ServerFacts[],
+  all: readonly ServerFacts[],
   wanted: Wanted,
   jobAnew: Job,
   now: number,
@@ -116,7 +117,7 @@ function optionAt(
   const promptTokens = Math.max(1, wanted.promptTokens - cached);
   const isAnew = promptTokens === jobAnew.promptTokens && numCtx === jobAnew.numCtx;
   const job = isAnew ? jobAnew : { ...jobAnew, promptTokens, numCtx };
-  const cost = tellsCost(row) ? NOTHING_TO_GUESS : guessedCost(choice, server, servers, modelKey, now);
+  const cost = tellsCost(row) ? NOTHING_TO_GUESS : guessedCost(choice, server, all, modelKey, now);
   const expected = estimate(load, job, cost, weightOf(choice.demand, modelKey, load));
   const isAway = homeUrl !== undefined && server.url !== homeUrl;
   return {
@@ -133,14 +134,14 @@ function optionAt(
 function guessedCost(
   { costs, speeds }: ChoiceOptions,
   { deviceId, tags }: ServerFacts,
-  servers: readonly ServerFacts[],
+  all: readonly ServerFacts[],
   modelKey: string,
   now: number,
 ): AssumedCost {
   const size = tags?.find(({ key }) => key === modelKey)?.raw.size;
   return assumedCost(
     costs.of(deviceId, modelKey),
-    { ...costs.ofModelAnywhere(modelKey), ...speeds.guess(servers, deviceId, modelKey, now) },
+    { ...costs.ofModelAnywhere(modelKey), ...speeds.guess(all, deviceId, modelKey, now) },
     typeof size === 'number' ? size : undefined,
   );
 }

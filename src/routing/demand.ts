@@ -37,12 +37,14 @@ interface Counted {
   round: number;
 }
 
-const NOBODY: ReadonlyMap<string, number> = new Map();
+const NO_LINES: ReadonlyMap<string, number> = new Map();
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** Counts who waits for which model in the whole fleet: only servers that have told something new are counted anew. */
 export class Demand {
   readonly #counted = new Map<string, Counted>();
-  readonly #holders = new Map<string, number>();
+  /** Servers by model. */
+  readonly #holders = new Map<string, Set<string>>();
   /** By model and server, above 0. */
   readonly #waiting = new Map<string, Map<string, number>>();
   /** The answers of `waiting`: many options of a decision ask for the same. */
@@ -76,15 +78,15 @@ export class Demand {
     const known = this.#mostWaiting.get(model);
     if (known !== undefined) return known;
     let most = 0;
-    for (const count of (this.#waiting.get(model) ?? NOBODY).values()) if (count > most) most = count;
-    const each = most / Math.max(1, this.holders(model));
+    for (const count of (this.#waiting.get(model) ?? NO_LINES).values()) if (count > most) most = count;
+    const each = most / Math.max(1, this.holders(model).size);
     this.#mostWaiting.set(model, each);
     return each;
   }
 
-  /** Servers that have it in memory, or are loading it. */
-  holders(model: string): number {
-    return this.#holders.get(model) ?? 0;
+  /** Servers that have it in memory, or are loading it, by id. */
+  holders(model: string): ReadonlySet<string> {
+    return this.#holders.get(model) ?? NOBODY;
   }
 
   #count(holder: Holder): void {
@@ -99,16 +101,19 @@ export class Demand {
       const lines = this.#waiting.get(key) ?? new Map<string, number>();
       this.#waiting.set(key, lines.set(deviceId, row.queued));
     }
-    for (const key of loaded) this.#holders.set(key, (this.#holders.get(key) ?? 0) + 1);
+    for (const key of loaded) {
+      const holders = this.#holders.get(key) ?? new Set<string>();
+      this.#holders.set(key, holders.add(deviceId));
+    }
     this.#counted.set(deviceId, { holder, loaded, queued, round: this.#round });
   }
 
   #forget({ holder: { deviceId }, loaded, queued }: Counted): void {
     this.#counted.delete(deviceId);
     for (const key of loaded) {
-      const left = (this.#holders.get(key) ?? 1) - 1;
-      if (left > 0) this.#holders.set(key, left);
-      else this.#holders.delete(key);
+      const holders = this.#holders.get(key);
+      holders?.delete(deviceId);
+      if (holders?.size === 0) this.#holders.delete(key);
     }
     for (const key of queued) {
       const lines = this.#waiting.get(key);
@@ -128,7 +133,7 @@ export function weightOf(demand: Demand, model: string, load: ServerLoad | undef
   for (const key of row.evicts) {
     const loadMs = load.models[key]?.loadMs ?? 0;
     plain += loadMs;
-    weighted += demand.holders(key) > 1 ? loadMs : LAST_COPY * loadMs;
+    weighted += demand.holders(key).size > 1 ? loadMs : LAST_COPY * loadMs;
     waiting = Math.max(waiting, demand.waiting(key));
   }
   return {

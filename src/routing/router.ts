@@ -119,8 +119,9 @@ export class Router {
     const options = () => {
       const { among } = wanted;
       const mayTake = (id: string) => !tried.has(id) && (among === undefined || among.has(id));
-      const open = this.#fleet.servers().filter(({ deviceId }) => mayTake(deviceId));
-      return optionsFor(this.#options, rotated(open, turn), wanted, clock.now());
+      const all = this.#fleet.servers();
+      const open = all.filter(({ deviceId }) => mayTake(deviceId));
+      return optionsFor(this.#options, rotated(open, turn), wanted, clock.now(), all);
     };
     if (entry.seat) {
       const [option] = options();
@@ -158,10 +159,9 @@ export class Router {
    * have not been tried. A server that is doubted gets none.
    */
   acquireFree(wanted: Wanted, tried: ReadonlySet<string>, count: number): readonly Pick[] {
-    const open = this.#fleet
-      .servers()
-      .filter(({ deviceId, verdict }) => !tried.has(deviceId) && verdict.state === 'reliable');
-    const free = optionsFor(this.#options, open, wanted, this.#options.clock.now())
+    const all = this.#fleet.servers();
+    const open = all.filter(({ deviceId, verdict }) => !tried.has(deviceId) && verdict.state === 'reliable');
+    const free = optionsFor(this.#options, open, wanted, this.#options.clock.now(), all)
       .filter(({ estimate }) => estimate.free)
       .sort((a, b) => a.tier - b.tier || a.estimate.finishMs - b.estimate.finishMs);
     const picks: Pick[] = [];
