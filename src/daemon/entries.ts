@@ -1,5 +1,5 @@
 import type { Exchange } from '../proxy/exchange.ts';
-import type { Entry } from '../routing/router.ts';
+import type { Entry } from '../routing/pick.ts';
 import type { TicketDoor } from '../server/ticket-door.ts';
 import { DEVICE_HEADER, GRANT_HEADER, IF_FREE_HEADER } from '../server/ticket-wire.ts';
 

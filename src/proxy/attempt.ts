@@ -6,7 +6,7 @@ import type { FailureCause } from '../fleet/verdict-rules.ts';
 import { readCounters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
 import type { SeatResult } from '../routing/desk.ts';
-import type { Outcome, Pick } from '../routing/router.ts';
+import type { Outcome, Pick } from '../routing/pick.ts';
 import { type AttendedOptions, sendAttended } from './attended.ts';
 import { framingOf } from './ends.ts';
 import { ERROR_HEADER } from './error-answer.ts';

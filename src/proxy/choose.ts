@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
+import type { Entry, Pick } from '../routing/pick.ts';
 import { inListOrder } from '../routing/policy.ts';
-import type { Entry, Pick, Router } from '../routing/router.ts';
+import type { Router } from '../routing/router.ts';
 import type { Targets } from '../routing/targets.ts';
 import type { ClientGone } from './client-gone.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { addressOf } from '../config/host.ts';
-import type { Outcome, Pick } from '../routing/router.ts';
+import type { Outcome, Pick } from '../routing/pick.ts';
 import { isBlameless, statusOutcome } from './attempt.ts';
 import { type AttendedOptions, sendAttended } from './attended.ts';
 import type { Exchange } from './exchange.ts';

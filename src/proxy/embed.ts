@@ -3,7 +3,7 @@ import { joinAnswers } from '../ollama/embed-join.ts';
 import { type InputSpans, inputSpans, splitBodies } from '../ollama/embed-split.ts';
 import { embedHolders, planEmbed, type Share } from '../routing/embed-plan.ts';
 import { EmbedRates } from '../routing/embed-rates.ts';
-import type { Pick } from '../routing/router.ts';
+import type { Pick } from '../routing/pick.ts';
 import type { Body } from './body.ts';
 import { askPart, type PartEnd, type PartOptions } from './embed-part.ts';
 import type { ProxyEvent } from './events.ts';

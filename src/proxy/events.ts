@@ -4,7 +4,7 @@ import type { LimitEvent } from '../limits.ts';
 import type { Counters } from '../ollama/counters.ts';
 import type { RouteClass } from '../ollama/routes.ts';
 import type { Considered } from '../routing/considered.ts';
-import type { Outcome } from '../routing/router.ts';
+import type { Outcome } from '../routing/pick.ts';
 import type { TraceParent } from './trace-parent.ts';
 
 /** What the proxy tells whoever observes it. No event carries a prompt, an answer or the text of a header. */

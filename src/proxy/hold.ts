@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { Pick, Router } from '../routing/router.ts';
+import type { Pick } from '../routing/pick.ts';
+import type { Router } from '../routing/router.ts';
 
 export interface HoldOptions {
   readonly router: Router;

@@ -1,4 +1,4 @@
-import type { Pick } from '../routing/router.ts';
+import type { Pick } from '../routing/pick.ts';
 import type { AttemptEnd, Gate } from './attempt.ts';
 
 /** A server that has had its try, and what came of it. */

@@ -1,5 +1,5 @@
 import { addressOf } from '../config/host.ts';
-import type { Pick } from '../routing/router.ts';
+import type { Pick } from '../routing/pick.ts';
 import { type AttemptEnd, attempt, type Gate } from './attempt.ts';
 import type { AttendedOptions } from './attended.ts';
 import type { Body } from './body.ts';
