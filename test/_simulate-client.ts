@@ -91,7 +91,7 @@ export function chat(model: string, content: string, more: object = {}): object 
 }
 
 /** `promise`, or a failure naming what did not happen in time. */
-export function within<T>(promise: Promise<T>, what: string, ms = 5000): Promise<T> {
+export function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms);
@@ -100,7 +100,7 @@ export function within<T>(promise: Promise<T>, what: string, ms = 5000): Promise
 }
 
 /** Resolves when `condition` holds; looks after every turn of the event loop. */
-export async function until(condition: () => boolean, what: string, ms = 5000): Promise<void> {
+export async function until(condition: () => boolean, what: string, ms = 15_000): Promise<void> {
   const end = performance.now() + ms;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}`);

@@ -42,6 +42,11 @@ describe.each(TOPOLOGIES)('an embedding request with many inputs ($path)', ({ se
       'x-ollana-attempts': '2',
     });
     expect(answer.headers['x-ollana-server']).toMatch(/^(a, b|b, a)$/);
+    const begun = cluster.log.said('attempt').map(({ server, attempt }) => ({ server, attempt }));
+    expect(begun).toEqual([
+      { server: 'a', attempt: 1 },
+      { server: 'b', attempt: 2 },
+    ]);
     const alone = await ask(cluster.ollamas[0]!, path, body);
     expect(untimed(answer.text)).toBe(untimed(alone.text));
   });

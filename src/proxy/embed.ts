@@ -165,6 +165,7 @@ export class EmbedBatches {
       if (!isRepeat) exchange.attempts += 1;
       if (failed && !isRepeat) exchange.retries += 1;
       const attempt = exchange.attempts;
+      this.#reportBegun(exchange, pick, attempt);
       const end = await askPart(this.#options, { exchange, pick, body, fresh, signal, takeRoom });
       pick.release(end.outcome);
       this.#report(exchange, pick, attempt, end, clock.now() - since);
@@ -194,17 +195,29 @@ export class EmbedBatches {
     this.#rates.note(server.deviceId, modelKey, { inputs, ms, alone, loaded });
   }
 
+  #reportBegun(exchange: Exchange, pick: Pick, attempt: number): void {
+    const { remoteAddress = '', remotePort = 0 } = exchange.request.socket;
+    const client = `${remoteAddress}:${remotePort}`;
+    const verdict = pick.server.verdict.state;
+    this.#options.emit({ type: 'attempt-began', ...told(exchange, pick, attempt), client, verdict });
+  }
+
   #report(
-    { id, model }: Exchange,
-    { server, reason }: Pick,
+    exchange: Exchange,
+    pick: Pick,
     attempt: number,
     { outcome, type: end }: PartEnd,
     durationMs: number,
   ): void {
-    const { name, deviceId, url } = server;
-    const about = { id, attempt, model, server: name, deviceId, url, reason };
+    const { deviceId } = pick.server;
+    const about = { ...told(exchange, pick, attempt), deviceId };
     this.#options.emit({ type: 'attempt-ended', ...about, outcome, end, durationMs });
   }
+}
+
+/** What is told of an attempt when it begins and when it ends. */
+function told({ id, model }: Exchange, { server: { name: server, url }, reason }: Pick, attempt: number) {
+  return { id, attempt, model, server, url, reason };
 }
 
 /** What the joined answer counts: behind its vectors. */
