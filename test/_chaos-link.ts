@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 
 /** A link to a server, which can be made to lose everything. */
 export interface DroppableLink extends Listening {

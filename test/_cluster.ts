@@ -1,18 +1,17 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../src/clock.ts';
-import { type ClientConfig, type CommonConfig, DEFAULTS, type ServerConfig } from '../src/config.ts';
+import type { ClientConfig, ServerConfig } from '../src/config.ts';
 import { startClient } from '../src/daemon/client.ts';
 import type { Daemon } from '../src/daemon/daemon.ts';
 import { startServer } from '../src/daemon/server.ts';
 import type { ServerStatus } from '../src/daemon/status.ts';
-import type { Log, LogFields } from '../src/observe/log.ts';
+import type { Log } from '../src/observe/log.ts';
 import {
   type SimulatedOllama,
   type SimulatedOllamaOptions,
   startSimulatedOllama,
 } from '../src/simulate/ollama.ts';
+import { clientConfig, commonConfig, TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 
@@ -110,81 +109,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 const nameOf = (i: number): string => String.fromCharCode(97 + i);
 
-/** What both modes are told where a test does not care: loopback, free port, no discovery, own directory. */
-export function commonConfig(dataDir: string, more: Partial<CommonConfig> = {}): CommonConfig {
-  return {
-    host: '127.0.0.1',
-    port: 0,
-    ollama: 'http://127.0.0.1:9',
-    servers: [],
-    discoveryPort: DEFAULTS.discoveryPort,
-    interfaces: [],
-    udp: false,
-    mdns: false,
-    dataDir,
-    logFormat: 'auto',
-    logLevel: 'silent',
-    connectTimeoutMs: DEFAULTS.connectTimeoutMs,
-    silenceTimeoutMs: 0,
-    background: false,
-    pidFile: join(dataDir, 'pid'),
-    writesPidFile: false,
-    name: 'test',
-    origins: [],
-    traces: false,
-    ...more,
-  };
-}
-
-/** The same for client mode, which leaves this machine's own Ollama out. */
-export function clientConfig(dataDir: string, more: Partial<ClientConfig> = {}): ClientConfig {
-  return {
-    ...commonConfig(dataDir),
-    mode: 'client',
-    localFallback: false,
-    policy: DEFAULTS.policy,
-    raceWidth: DEFAULTS.raceWidth,
-    holdMs: DEFAULTS.holdMs,
-    protectContext: false,
-    autoPull: false,
-    ...more,
-  };
-}
-
-/** A clock that runs `factor` times as fast as the machine's, so that minutes fit into a test. */
-export function fasterClock(factor: number): Clock {
-  return {
-    now: () => systemClock.now() * factor,
-    wall: () => systemClock.wall(),
-    after: (ms, fn) => systemClock.after(ms / factor, fn),
-    every: (ms, fn) => systemClock.every(ms / factor, fn),
-  };
-}
-
-/** Keeps what is logged. */
-export class TestLog implements Log {
-  readonly lines: { level: string; message: string; fields: LogFields }[] = [];
-  readonly debug = this.#keep('debug');
-  readonly info = this.#keep('info');
-  readonly warn = this.#keep('warn');
-  readonly error = this.#keep('error');
-
-  flush(): void {}
-
-  writes(): boolean {
-    return true;
-  }
-
-  /** Fields of all lines with this message. */
-  said(message: string): readonly LogFields[] {
-    return this.lines.filter((line) => line.message === message).map(({ fields }) => fields);
-  }
-
-  #keep(level: string): (message: string, fields?: LogFields) => void {
-    return (message, fields = {}) => void this.lines.push({ level, message, fields });
-  }
-}
-
 /** Takes what nobody looks at, and keeps none of it. */
 const UNREAD_LOG: Log = {
   debug: () => {},
@@ -194,81 +118,6 @@ const UNREAD_LOG: Log = {
   flush: () => {},
   writes: () => true,
 };
-
-export interface Listening extends AsyncDisposable {
-  readonly url: string;
-  readonly port: number;
-  /** Connections open now. */
-  readonly sockets: ReadonlySet<Socket>;
-}
-
-/** Listens on loopback; disposal ends every connection. */
-export async function listenOn(server: Server): Promise<Listening> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {}); // The other side may reset at any time.
-    socket.once('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve());
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    sockets,
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
-  };
-}
-
-export interface UpstreamOptions {
-  readonly models?: readonly string[];
-  /** The models are loaded. */
-  readonly loaded?: boolean;
-  /** Rows of its lists, instead of those made of `models`. */
-  readonly rows?: readonly unknown[];
-}
-
-/**
- * A server that passes for an Ollama which holds `models`, and hands everything but its lists to `handle`. For
- * answers that the simulated Ollama would not give. While `frozen`, it takes requests and answers none.
- */
-export async function startUpstream(
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
-  { models = ['m'], loaded = false, rows }: UpstreamOptions = {},
-): Promise<Listening & { frozen: boolean }> {
-  const listed =
-    rows ??
-    models.map((name) => ({
-      name: `${name}:latest`,
-      model: `${name}:latest`,
-      digest: '0'.repeat(64),
-    }));
-  const own: Readonly<Record<string, unknown>> = {
-    '/api/version': { version: '0.17.4' },
-    '/api/tags': { models: listed },
-    '/api/ps': { models: loaded ? listed : [] },
-  };
-  const state = { frozen: false };
-  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
-    if (state.frozen) return;
-    const value = request.method === 'GET' ? own[request.url ?? ''] : undefined;
-    if (value) {
-      // Closed, so that no connection is kept before the test's first request.
-      response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8', Connection: 'close' });
-      response.end(JSON.stringify(value));
-    } else if (request.url?.startsWith('/ollana/')) {
-      response.writeHead(404).end('404 page not found');
-    } else handle(request, response);
-  });
-  return Object.assign(state, await listenOn(server));
-}
 
 /** A client-mode daemon before servers that a test made itself; resolves when it knows all of them. */
 export async function startBefore(
@@ -289,26 +138,4 @@ export async function startBefore(
     await cluster[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** An address on which nobody listens. */
-export async function deadUrl(): Promise<string> {
-  const server = await listenOn(createServer());
-  const { url } = server;
-  await server[Symbol.asyncDispose]();
-  return url;
-}
-
-/** The first connection on which nothing has moved for a fifth of a second although there is more to send. */
-export async function stuckSocket({ sockets }: Listening): Promise<Socket> {
-  const before = new Map<Socket, { bytes: number; since: number }>();
-  return until(10_000, 'a connection to be full', () => {
-    for (const socket of sockets) {
-      const known = before.get(socket);
-      const bytes = socket.bytesWritten - socket.writableLength;
-      if (!known || known.bytes !== bytes) before.set(socket, { bytes, since: performance.now() });
-      else if (socket.writableLength > 0 && performance.now() - known.since > 200) return socket;
-    }
-    return undefined;
-  });
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 
 /** A span as OTLP has it in JSON, with its attributes as an object. */
 export interface CollectedSpan {

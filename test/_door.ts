@@ -4,7 +4,7 @@ import { follow } from '../src/fleet/feed-reader.ts';
 import { type ModelLoad, readLoad, type ServerLoad } from '../src/fleet/load.ts';
 import { modelKey } from '../src/ollama/names.ts';
 import { DEVICE_HEADER, TICKETS_PATH } from '../src/server/ticket-wire.ts';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { type Answer, send } from './_simulate-client.ts';
 

@@ -5,7 +5,7 @@ import { Fleet } from '../src/fleet/fleet.ts';
 import type { FailureCause, VerdictEvent } from '../src/fleet/verdict-rules.ts';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 
 /** A clock that can be made to leap, as time does for a process that stood still or a machine that slept. */

@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import { expect } from 'vitest';
 import { until } from './_deadline.ts';
 import { Dice, fuzz, GUARD_MS, heapBytes, LIMIT_MS, OwnTime, openSockets, shown } from './_fuzz.ts';
-import { EVIL, type HttpCase, HttpCases } from './_fuzz-http.ts';
+import { HttpCases } from './_fuzz-http.ts';
+import { EVIL, type HttpCase } from './_fuzz-http-requests.ts';
 import type { RawUpstream } from './_fuzz-upstream.ts';
 
 /** At each face; both together are a surface. */

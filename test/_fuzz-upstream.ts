@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 
 /** A request as it stood on the wire. */
 export interface Arrived {

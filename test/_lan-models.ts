@@ -13,7 +13,7 @@ import {
   type SimulatedOllamaOptions,
   startSimulatedOllama,
 } from '../src/simulate/ollama.ts';
-import { commonConfig, TestLog } from './_cluster.ts';
+import { commonConfig, TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { next, until } from './_deadline.ts';
 import { allow, OUTSIDE } from './_paired.ts';

@@ -17,7 +17,7 @@ import {
   type SimulatedOllamaOptions,
   startSimulatedOllama,
 } from '../src/simulate/ollama.ts';
-import { clientConfig, commonConfig, TestLog } from './_cluster.ts';
+import { clientConfig, commonConfig, TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { next, until } from './_deadline.ts';
 import type { Answer } from './_simulate-client.ts';

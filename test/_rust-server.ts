@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
 import { type KeyAndCertificate, selfSigned } from '../src/security/self-signed.ts';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 import type { Generation } from './_rust-client.ts';
 
 /** A server of the Rust ollana in front of an Ollama, to the byte as 0.6.3 answers (0.1 to 0.6.0: without a type). */

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { type Listening, listenOn } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 
 export interface SlowLink extends Listening {
   /** Connections taken so far. */

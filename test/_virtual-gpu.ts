@@ -178,3 +178,6 @@ export class VirtualGpu {
     return { keys: others.slice(0, Math.max(0, others.length + 1 - fits)), sure };
   }
 }
+
+/** What is told of the load of `model`. */
+export const loadOf = (gpu: VirtualGpu, model: string) => gpu.admission.load().models[model];

@@ -9,7 +9,8 @@ import {
   startSimulatedOllama,
 } from '../src/simulate/ollama.ts';
 import { LOOPBACK } from './_beacon.ts';
-import { commonConfig, startBefore, TestLog } from './_cluster.ts';
+import { startBefore } from './_cluster.ts';
+import { commonConfig, TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { freePort } from './_ports.ts';

@@ -10,7 +10,8 @@ import { columnsOf } from '../src/cli/text.ts';
 import type { HeardServer } from '../src/daemon/look-at.ts';
 import { LOOPBACK } from './_beacon.ts';
 import { cli, type Ended, scratch, startCli } from './_cli.ts';
-import { deadUrl, listenOn, startCluster } from './_cluster.ts';
+import { startCluster } from './_cluster.ts';
+import { deadUrl, listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { freePort } from './_ports.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { cli, scratch } from './_cli.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { CLI, cleanEnvironment, startDaemon, temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { run, TestProcess } from './_process.ts';

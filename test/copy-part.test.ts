@@ -5,7 +5,7 @@ import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
 import { copyPart } from '../src/server/copy-part.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { sha256 } from './_lan-models.ts';
 import { steppedClock } from './_simulate-client.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
 import { NotGiven, readPart } from '../src/server/copy-source.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { next, until } from './_deadline.ts';
 import { steppedClock } from './_simulate-client.ts';
 

@@ -13,7 +13,7 @@ import { loadIdentity, passingIdentity } from '../src/security/identity.ts';
 import { readRustList } from '../src/security/rust-identity.ts';
 import { Trust } from '../src/security/trust.ts';
 import { wordsOf } from '../src/security/words.ts';
-import { fasterClock } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { allow, disable } from './_paired.ts';

@@ -8,7 +8,7 @@ import { PLAIN } from '../src/security/dial.ts';
 import { Dialer } from '../src/security/dialer.ts';
 import { loadIdentity, passingIdentity } from '../src/security/identity.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { noOutside, startTwo } from './_paired.ts';
 import { skipBecause } from './_skip.ts';

@@ -3,7 +3,8 @@ import type { DiscoverySource } from '../src/discovery/sighting.ts';
 import { Registry } from '../src/fleet/registry.ts';
 import { deviceId, Sightings } from './_beacon.ts';
 import { until } from './_deadline.ts';
-import { type Medium, SOURCES } from './_sources.ts';
+import { SOURCES } from './_sources.ts';
+import type { Medium } from './_sources-medium.ts';
 
 const GPU = deviceId('a');
 

@@ -3,7 +3,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { type FeedEnd, follow, WATCH_PATH } from '../src/fleet/feed-reader.ts';
 import { Feed } from '../src/server/feed.ts';
-import { fasterClock, listenOn, startBefore, startCluster } from './_cluster.ts';
+import { startBefore, startCluster } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 
 const clock = systemClock;

@@ -4,7 +4,7 @@ import { Fleet } from '../src/fleet/fleet.ts';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
 import { ManualClock } from './_beacon.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 
 const OURS = 'a'.repeat(64);

@@ -6,7 +6,7 @@ import type { FailureCause, Verdict } from '../src/fleet/verdict-rules.ts';
 import { Watch } from '../src/fleet/watch.ts';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { failed, fleetOf, leapingClock } from './_fleet.ts';
 import { handClock } from './_hand-clock.ts';

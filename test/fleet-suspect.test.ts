@@ -4,7 +4,7 @@ import { systemClock } from '../src/clock.ts';
 import { Fleet } from '../src/fleet/fleet.ts';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 
 const SELF = { deviceId: 'a'.repeat(64), name: 'gpu', version: '0.17.4' };

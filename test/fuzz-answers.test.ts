@@ -2,7 +2,8 @@ import { Agent, request } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { errorEnd, type Framing, framingOf, judgeEnd, standingOf } from '../src/proxy/ends.ts';
-import { type Listening, listenOn, startBefore } from './_cluster.ts';
+import { startBefore } from './_cluster.ts';
+import { type Listening, listenOn } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import {
   type Dice,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { test } from 'vitest';
 import type { ServerConfig } from '../src/config.ts';
 import { startServer } from '../src/daemon/server.ts';
-import { commonConfig, TestLog } from './_cluster.ts';
+import { commonConfig, TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { attack, CASES, PATIENCE_MS } from './_fuzz-face.ts';

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { type FeedEnd, follow } from '../src/fleet/feed-reader.ts';
 import { emptyKnowledge, learnEvent } from '../src/fleet/knowledge.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { until, within } from './_deadline.ts';
 import {
   type Dice,

@@ -211,7 +211,12 @@ describe('a problem comes and goes', () => {
 });
 
 it('each check is brought about and resolved by a test', () => {
-  const here = ['./health-checks.test.ts', './health-daemon.test.ts'];
+  const here = [
+    './health-checks.test.ts',
+    './health-daemon.test.ts',
+    './health-daemon-models.test.ts',
+    './health-daemon-requests.test.ts',
+  ];
   const text = here
     .map((file) => readFileSync(fileURLToPath(new URL(file, import.meta.url)), 'utf8'))
     .join('');

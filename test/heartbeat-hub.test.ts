@@ -6,7 +6,7 @@ import { startClient } from '../src/daemon/client.ts';
 import { startServer } from '../src/daemon/server.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { call } from './_api.ts';
-import { clientConfig, commonConfig, TestLog } from './_cluster.ts';
+import { clientConfig, commonConfig, TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { OUTSIDE } from './_settings.ts';

@@ -7,7 +7,8 @@ import { fetchJson, fetchSmall } from '../src/ollama/client.ts';
 import { parseJson, TooDeep } from '../src/ollama/parse-json.ts';
 import { PLAIN } from '../src/security/dial.ts';
 import { PathAgent } from '../src/security/path-agent.ts';
-import { listenOn, startBefore, startUpstream } from './_cluster.ts';
+import { startBefore } from './_cluster.ts';
+import { listenOn, startUpstream } from './_cluster-upstream.ts';
 import { Limits } from './_peer.ts';
 import { ask, chat } from './_simulate-client.ts';
 

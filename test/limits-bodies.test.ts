@@ -6,7 +6,7 @@ import { BodyDecoder } from '../src/ollama/decode-body.ts';
 import { routeOf } from '../src/ollama/routes.ts';
 import { BodyReader } from '../src/proxy/body.ts';
 import { type BodyBounds, bodyBounds } from '../src/proxy/body-limits.ts';
-import { fasterClock } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
 import { until } from './_deadline.ts';
 import { askFrom, connectFrom, HONEST, HOSTILE, Limits, startFace } from './_peer.ts';
 import { zstdSpaces } from './_zstd.ts';

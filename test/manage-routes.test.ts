@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { startBefore, startCluster, startUpstream } from './_cluster.ts';
+import { startBefore, startCluster } from './_cluster.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { ask, chat, send } from './_simulate-client.ts';
 

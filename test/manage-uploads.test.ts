@@ -3,7 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { SimulatedOllama } from '../src/simulate/ollama.ts';
 import type { SeenRequest } from '../src/simulate/seen.ts';
-import { startBefore, startCluster, startUpstream, TOPOLOGIES } from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { until, within } from './_deadline.ts';
 import { ask } from './_simulate-client.ts';
 

@@ -6,7 +6,7 @@ import type { StatusReport } from '../src/daemon/status.ts';
 import type { PoolServer } from '../src/fleet/pool.ts';
 import { readPs, readTags } from '../src/ollama/lists.ts';
 import { openExchange } from '../src/proxy/exchange.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);

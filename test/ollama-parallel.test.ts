@@ -5,7 +5,8 @@ import { systemClock } from '../src/clock.ts';
 import { OllamaParallel } from '../src/server/parallel.ts';
 import { socketOwners } from '../src/server/socket-owner.ts';
 import { ManualClock } from './_beacon.ts';
-import { deadUrl, fasterClock } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
+import { deadUrl } from './_cluster-upstream.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { TestProcess } from './_process.ts';
 

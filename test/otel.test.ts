@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { otlpOf } from '../src/config/otlp.ts';
-import { type ClusterOptions, deadUrl, startBefore, startCluster, startUpstream } from './_cluster.ts';
+import { type ClusterOptions, startBefore, startCluster } from './_cluster.ts';
+import { deadUrl, startUpstream } from './_cluster-upstream.ts';
 import { type Collector, startCollector } from './_collector.ts';
 import { until } from './_deadline.ts';
 

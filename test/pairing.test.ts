@@ -7,7 +7,7 @@ import { type PairWithOptions, pairWith } from '../src/daemon/pair-guest.ts';
 import { fetchSmall } from '../src/ollama/client.ts';
 import { loadDevices } from '../src/security/allow-list.ts';
 import { loadIdentity, passingIdentity } from '../src/security/identity.ts';
-import { fasterClock } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
 import { until } from './_deadline.ts';
 import {
   agentAs,

@@ -4,7 +4,7 @@ import { systemClock } from '../src/clock.ts';
 import { PastUsage } from '../src/daemon/past-usage.ts';
 import { Traces } from '../src/observe/traces.ts';
 import { modelKey } from '../src/ollama/names.ts';
-import { TestLog } from './_cluster.ts';
+import { TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { handClock } from './_hand-clock.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../src/clock.ts';
-import { startBefore, startCluster, startUpstream, TOPOLOGIES } from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { ask, chat } from './_simulate-client.ts';
 

@@ -2,14 +2,9 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { errorLines } from '../src/cli/tell-holders.ts';
 import { answerFor, endLines } from '../src/proxy/broadcast.ts';
-import {
-  type Cluster,
-  fasterClock,
-  startBefore,
-  startCluster,
-  startUpstream,
-  TOPOLOGIES,
-} from './_cluster.ts';
+import { type Cluster, startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { ask, send, until, within } from './_simulate-client.ts';
 
 const HOLDER = { models: [{ name: 'm' }] };

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { SimulatedModel } from '../src/simulate/models.ts';
 import type { SimulatedOllama } from '../src/simulate/ollama.ts';
 import type { SeenRequest } from '../src/simulate/seen.ts';
-import { startBefore, startCluster, startUpstream, TOPOLOGIES } from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { ask, send } from './_simulate-client.ts';
 

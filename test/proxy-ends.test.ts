@@ -1,14 +1,9 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../src/simulate/faults.ts';
-import {
-  fasterClock,
-  startBefore,
-  startCluster,
-  startUpstream,
-  stuckSocket,
-  TOPOLOGIES,
-} from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
+import { startUpstream, stuckSocket } from './_cluster-upstream.ts';
 import { until, within } from './_deadline.ts';
 import { ask, chat, linesOf } from './_simulate-client.ts';
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fasterClock, type Listening, startBefore, startCluster, startUpstream } from './_cluster.ts';
+import { startBefore, startCluster } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
+import { type Listening, startUpstream } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { asked, HELLO } from './_proxy-retry.ts';
 import { ask, chat } from './_simulate-client.ts';

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../src/simulate/faults.ts';
-import { fasterClock, startCluster } from './_cluster.ts';
+import { startCluster } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
 import { until } from './_deadline.ts';
 import { asked, HELLO } from './_proxy-retry.ts';
 import { ask, chat, linesOf } from './_simulate-client.ts';

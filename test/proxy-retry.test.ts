@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../src/simulate/faults.ts';
-import { deadUrl, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { startCluster, TOPOLOGIES } from './_cluster.ts';
+import { deadUrl } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
 import { asked, HELLO } from './_proxy-retry.ts';
 import { ask, chat, linesOf } from './_simulate-client.ts';

@@ -1,13 +1,8 @@
 import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import {
-  fasterClock,
-  startBefore,
-  startCluster,
-  startUpstream,
-  stuckSocket,
-  TOPOLOGIES,
-} from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
+import { startUpstream, stuckSocket } from './_cluster-upstream.ts';
 import { until, within } from './_deadline.ts';
 import { ask, chat, linesOf, send } from './_simulate-client.ts';
 

@@ -1,7 +1,8 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { startBefore, startCluster, startUpstream, TOPOLOGIES } from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { next, until, within } from './_deadline.ts';
 import { ask, chat } from './_simulate-client.ts';
 import { raw, sha256 } from './_verbatim.ts';

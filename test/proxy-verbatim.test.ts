@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { startBefore, startCluster, startUpstream, TOPOLOGIES } from './_cluster.ts';
+import { startBefore, startCluster, TOPOLOGIES } from './_cluster.ts';
+import { startUpstream } from './_cluster-upstream.ts';
 import { ask, chat, send } from './_simulate-client.ts';
 import { raw, sha256 } from './_verbatim.ts';
 

@@ -5,7 +5,7 @@ import { systemClock } from '../src/clock.ts';
 import { startClient } from '../src/daemon/client.ts';
 import { fetchSmall } from '../src/ollama/client.ts';
 import { loadIdentity } from '../src/security/identity.ts';
-import { clientConfig, TestLog } from './_cluster.ts';
+import { clientConfig, TestLog } from './_cluster-config.ts';
 import { CLI, cleanEnvironment, startDaemon, temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { agentAs, allow, disable, noOutside, startTwo, untilUsed } from './_paired.ts';

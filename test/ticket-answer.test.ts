@@ -2,7 +2,7 @@ import { Agent, createServer, type RequestListener } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { RemoteDesk } from '../src/server/remote-desk.ts';
-import { listenOn } from './_cluster.ts';
+import { listenOn } from './_cluster-upstream.ts';
 import { within } from './_simulate-client.ts';
 import { jobOf } from './_virtual-gpu.ts';
 

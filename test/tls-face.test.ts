@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { FIRST_BYTE_MS, MAX_SILENT, type Secure } from '../src/daemon/first-byte.ts';
 import { type Face, listen } from '../src/daemon/listen.ts';
 import { selfSigned } from '../src/security/self-signed.ts';
-import { fasterClock } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
 import { next, until, within } from './_deadline.ts';
 
 const OWN = selfSigned('test');

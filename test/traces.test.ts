@@ -7,7 +7,7 @@ import { openTraceFile } from '../src/observe/trace-file.ts';
 import { readPage } from '../src/observe/trace-query.ts';
 import { RETENTION, TraceStore } from '../src/observe/trace-store.ts';
 import { Traces } from '../src/observe/traces.ts';
-import { TestLog } from './_cluster.ts';
+import { TestLog } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { TestProcess } from './_process.ts';

@@ -5,7 +5,7 @@ import { latestUrl } from '../src/cli/update/update.ts';
 import { isNewer } from '../src/cli/update/versions.ts';
 import { VERSION } from '../src/config/version.ts';
 import { cli } from './_cli.ts';
-import { deadUrl, listenOn } from './_cluster.ts';
+import { deadUrl, listenOn } from './_cluster-upstream.ts';
 
 /** A registry that answers thus, and what it was asked. */
 async function registry(answer: (response: ServerResponse) => void) {

@@ -6,7 +6,8 @@ import type { ClientConfig } from '../src/config.ts';
 import { MAX_CALLS } from '../src/fleet/wake-plan.ts';
 import { modelKey } from '../src/ollama/names.ts';
 import type { SimulatedOllamaOptions } from '../src/simulate/ollama.ts';
-import { type Cluster, fasterClock, startCluster } from './_cluster.ts';
+import { type Cluster, startCluster } from './_cluster.ts';
+import { fasterClock } from './_cluster-config.ts';
 import { temporaryDirectory } from './_daemon.ts';
 import { ask, chat } from './_simulate-client.ts';
 
