@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { skipBecause } from '../_skip.ts';
@@ -12,6 +12,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 const HERE = `${process.platform}-${process.arch}`;
 const MINUTES = 60_000;
+
+/** The Nodes that the package is installed with and run by. */
+const NODES = [process.execPath, ...(process.env.OLLANA_PACKAGE_NODES ?? '').split(delimiter)].filter(
+  Boolean,
+);
 
 /** What a person has who installs ollana: no variable of this session, and no Node but the one named. */
 const bare = (home: string, path = '') => ({ HOME: home, PATH: path, OLLANA_INTERFACE: 'lo' });
@@ -49,15 +54,18 @@ describe('what is released', { timeout: 2 * MINUTES }, () => {
     expect(sums.length).toBe(readdirSync(out).length - 1);
   });
 
-  it('is a package of less than 3 MB that installs globally without a script and runs', async () => {
-    const tarball = join(out, `ollana-${version}.tgz`);
-    expect(statSync(tarball).size).toBeLessThan(3_000_000);
-    const prefix = home('prefix');
-    execFileSync('npm', ['install', '-g', '--prefix', prefix, '--ignore-scripts', '--no-audit', tarball], {
-      stdio: 'ignore',
-    });
+  it('is a package of less than 3 MB', () => {
+    expect(statSync(join(out, `ollana-${version}.tgz`)).size).toBeLessThan(3_000_000);
+  });
+
+  it.each(NODES)('is a package that installs globally without a script and runs, with %s', async (node) => {
+    const prefix = mkdtempSync(join(base, 'prefix-'));
+    const args = ['install', '-g', '--prefix', prefix, '--ignore-scripts', '--no-audit'];
+    // npm is a script of whichever Node comes first.
+    const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
+    execFileSync('npm', [...args, join(out, `ollana-${version}.tgz`)], { env, stdio: 'ignore' });
     const script = join(prefix, 'lib', 'node_modules', 'ollana', 'dist', 'cli.js');
-    await listens([process.execPath, script], bare(home('npm-home')));
+    await listens([node, script], bare(mkdtempSync(join(base, 'npm-home-'))));
   });
 
   it('is one file that runs where there is no Node, also in the background, and unpacks once', async () => {
