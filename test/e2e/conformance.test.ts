@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { skipBecause } from '../_skip.ts';
+import { APPS } from './_conformance-apps.ts';
 import type { Case } from './_conformance-case.ts';
 import { CHAT } from './_conformance-chat.ts';
 import { compareAnswers, type Difference } from './_conformance-compare.ts';
@@ -23,6 +24,7 @@ const ROOMS: readonly [string, readonly Case[]][] = [
   ['/api/generate and /api/embed', GENERATE],
   ['/api/chat', CHAT],
   ['/v1', V1],
+  ['what apps send', APPS],
   ['management', MANAGE],
   ['Host and Origin', GUARD],
   ['the edge of HTTP', EDGES],
