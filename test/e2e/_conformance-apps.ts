@@ -92,7 +92,7 @@ const CONTINUE: readonly Row[] = [
   ],
 ];
 
-/** As recorded from Claude Code 2 with another base URL; Node's `fetch` adds the last two. */
+/** Its source is closed: what proxies and tests of others show of Claude Code 2. Node's `fetch` adds the last two. */
 const CLAUDE: Headers = [
   ['Accept', 'application/json'],
   JSON_TYPE,
