@@ -90,6 +90,13 @@ export function chat(model: string, content: string, more: object = {}): object 
   return { model, messages: [{ role: 'user', content }], ...more };
 }
 
+/** A chat with the model that a simulated Ollama has unless told. */
+export const HELLO = chat('simulated', 'hi');
+
+/** How often a simulated Ollama was asked for this. */
+export const asked = ({ seen }: SimulatedOllama, path: string): number =>
+  seen.filter((one) => one.path === path).length;
+
 /** `promise`, or a failure naming what did not happen in time. */
 export function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

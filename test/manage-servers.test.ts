@@ -8,7 +8,7 @@ import { startBefore, startCluster } from './_cluster.ts';
 import { cleanEnvironment, startDaemon, temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
 import { TestProcess } from './_process.ts';
-import { ask } from './_simulate-client.ts';
+import { ask, asked } from './_simulate-client.ts';
 import { skipBecause } from './_skip.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
@@ -20,7 +20,6 @@ const OUTSIDE = Object.values(networkInterfaces())
 
 const has = (one: SimulatedOllama, name: string) =>
   one.models.list().some((model) => model.name === `${name}:latest`);
-const asked = (one: SimulatedOllama, path: string) => one.seen.filter((seen) => seen.path === path).length;
 
 /** Server mode as a process of its own, on a machine whose NVIDIA tool says that `freeMib` are free. */
 async function startMachine(tools: string, freeMib: number, allow: readonly string[]) {

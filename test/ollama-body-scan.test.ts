@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { diceOf } from '../scripts/fleet/dice.ts';
 import { scanTopLevel } from '../src/ollama/body-scan.ts';
 
 const WANTED = new Set(['model', 'stream', 'options']);
@@ -38,7 +39,7 @@ describe('what is read out of a body', () => {
   });
 
   it('is what JSON.parse reads, for any document made at random', () => {
-    const random = seeded(1);
+    const random = diceOf(1);
     for (let round = 0; round < 2000; round += 1) {
       const value = randomObject(random, 0);
       const json = JSON.stringify(value, undefined, random() < 0.3 ? 2 : undefined);
@@ -50,7 +51,7 @@ describe('what is read out of a body', () => {
   });
 
   it('never throws and never hangs, whatever the bytes', () => {
-    const random = seeded(2);
+    const random = diceOf(2);
     const valid = Buffer.from(
       '{"a":[1,{"b":"c\\"d"}],"model":"llama3:latest","options":{"num_ctx":1},"stream":true}',
     );
@@ -88,17 +89,6 @@ describe('what is read out of a body', () => {
     expect(performance.now() - begun).toBeLessThan(2000);
   });
 });
-
-/** Mulberry32: the same numbers at every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function randomObject(random: () => number, depth: number): Record<string, unknown> {
   const keys = ['model', 'stream', 'options', 'a', 'b"c', 'd\\', '{', ']', 'é', ''];

@@ -1,5 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { diceOf } from '../scripts/fleet/dice.ts';
 import { systemClock } from '../src/clock.ts';
 import { BodyDecoder } from '../src/ollama/decode-body.ts';
 import { inputSpans, splitBodies, splitInputs } from '../src/ollama/embed-split.ts';
@@ -20,17 +21,6 @@ const FORM = Buffer.from(
     '--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper\r\n--xyz--\r\n',
 );
 
-/** mulberry32: the same numbers in [0, 1) every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** `original` with one to four bytes changed, stretches cut out, doubled or moved, or the end cut off. */
 function mutated(original: Buffer, random: () => number, likely = '{}[]",:\\ \r\n-'): Buffer {
   let bytes = Buffer.from(original);
@@ -49,7 +39,7 @@ function mutated(original: Buffer, random: () => number, likely = '{}[]",:\\ \r\
 
 describe('nothing in a body throws or hangs', () => {
   it(`${CASES} broken JSON bodies`, () => {
-    const random = seeded(1);
+    const random = diceOf(1);
     let found = 0;
     for (let index = 0; index < CASES; index += 1) {
       const body = mutated(JSON_TEXT, random);
@@ -69,7 +59,7 @@ describe('nothing in a body throws or hangs', () => {
   });
 
   it(`${CASES} broken forms`, async () => {
-    const random = seeded(2);
+    const random = diceOf(2);
     let found = 0;
     for (let done = 0; done < CASES; done += 100) {
       const bodies = Array.from({ length: 100 }, () => mutated(FORM, random, '\r\n-";:= xyz'));
@@ -84,7 +74,7 @@ describe('nothing in a body throws or hangs', () => {
     ['deflate', deflateSync(JSON_TEXT)],
     ['br', brotliCompressSync(JSON_TEXT)],
   ])('2,000 broken bodies in %s', async (coding, body) => {
-    const random = seeded(3);
+    const random = diceOf(3);
     const decoder = new BodyDecoder({ clock: systemClock });
     for (let done = 0; done < 2000; done += 50) {
       const looks = Array.from({ length: 50 }, () =>
@@ -96,7 +86,7 @@ describe('nothing in a body throws or hangs', () => {
   });
 
   it(`${CASES} broken zstd bodies, and the decoder for some of those that look whole`, async () => {
-    const random = seeded(4);
+    const random = diceOf(4);
     const decoder = new BodyDecoder({ clock: systemClock });
     const whole: Buffer[] = [];
     for (let index = 0; index < CASES; index += 1) {

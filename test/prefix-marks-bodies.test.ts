@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { diceOf } from '../scripts/fleet/dice.ts';
 import { scanTopLevel } from '../src/ollama/body-scan.ts';
 import { MAX_MARKS, prefixMarks } from '../src/ollama/prefix-hashes.ts';
 import { hashes, marks, said, shared, turn2, user } from './_prefix-marks.ts';
@@ -36,7 +37,7 @@ describe('bodies that are not as they should be', () => {
         context: [1],
       }),
     );
-    const random = seeded(3);
+    const random = diceOf(3);
     for (let length = 0; length < valid.length; length += 1) prefixMarks(valid.subarray(0, length));
     for (let round = 0; round < 20_000; round += 1) {
       const bytes = Buffer.from(valid);
@@ -93,15 +94,4 @@ function timed(run: () => unknown): number {
   const begun = performance.now();
   run();
   return performance.now() - begun;
-}
-
-/** Mulberry32: the same numbers at every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -3,8 +3,7 @@ import { startBefore, startCluster } from './_cluster.ts';
 import { fasterClock } from './_cluster-config.ts';
 import { type Listening, startUpstream } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
-import { asked, HELLO } from './_proxy-retry.ts';
-import { ask, chat } from './_simulate-client.ts';
+import { ask, asked, chat, HELLO } from './_simulate-client.ts';
 
 describe('a request on a fresh connection', () => {
   it('is sent once to each server, though each resets it', async () => {

@@ -4,8 +4,7 @@ import type { Fault } from '../src/simulate/faults.ts';
 import { startCluster } from './_cluster.ts';
 import { fasterClock } from './_cluster-config.ts';
 import { until } from './_deadline.ts';
-import { asked, HELLO } from './_proxy-retry.ts';
-import { ask, chat, linesOf } from './_simulate-client.ts';
+import { ask, asked, chat, HELLO, linesOf } from './_simulate-client.ts';
 
 describe('when no server can take a request', () => {
   it('ollana’s own error names them and when to come back', async () => {

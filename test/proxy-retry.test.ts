@@ -3,8 +3,7 @@ import type { Fault } from '../src/simulate/faults.ts';
 import { startCluster, TOPOLOGIES } from './_cluster.ts';
 import { deadUrl } from './_cluster-upstream.ts';
 import { until } from './_deadline.ts';
-import { asked, HELLO } from './_proxy-retry.ts';
-import { ask, chat, linesOf } from './_simulate-client.ts';
+import { ask, asked, chat, HELLO, linesOf } from './_simulate-client.ts';
 
 const FAILURES: { how: string; fault: Fault }[] = [
   ...[500, 502, 503, 504].map((status) => ({

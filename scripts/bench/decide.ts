@@ -71,7 +71,7 @@ export function runDecide(
       dice: Math.random,
       mayTake: true,
       options: () => {
-        const found = optionsFor(choice, pool.servers, wanted, i * APART_MS);
+        const found = optionsFor(choice, pool.servers, wanted, i * APART_MS, pool.servers);
         optionsAt = performance.now();
         return found;
       },

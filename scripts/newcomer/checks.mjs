@@ -11,6 +11,8 @@ const FOR_TESTS = new Set([
   'OLLANA_REAL_MODEL',
   'OLLANA_RUST_BINARY',
   'OLLANA_RELEASE_NODE',
+  'OLLANA_PACKAGE_NODES',
+  'OLLANA_PYTHON_CLIENT',
 ]);
 
 /** LAN and end-to-end tests assert on seconds: they run one file at a time, after the others. */

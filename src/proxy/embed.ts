@@ -4,8 +4,9 @@ import { type InputSpans, inputSpans, splitBodies } from '../ollama/embed-split.
 import { embedHolders, planEmbed, type Share } from '../routing/embed-plan.ts';
 import { EmbedRates } from '../routing/embed-rates.ts';
 import type { Pick } from '../routing/pick.ts';
+import { attemptBegan, attemptEnded } from './attempt-told.ts';
 import type { Body } from './body.ts';
-import { askPart, type PartEnd, type PartOptions } from './embed-part.ts';
+import { askPart, type PartOptions } from './embed-part.ts';
 import type { ProxyEvent } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { Asked } from './want.ts';
@@ -165,10 +166,10 @@ export class EmbedBatches {
       if (!isRepeat) exchange.attempts += 1;
       if (failed && !isRepeat) exchange.retries += 1;
       const attempt = exchange.attempts;
-      this.#reportBegun(exchange, pick, attempt);
+      this.#options.emit(attemptBegan(exchange, pick, attempt));
       const end = await askPart(this.#options, { exchange, pick, body, fresh, signal, takeRoom });
       pick.release(end.outcome);
-      this.#report(exchange, pick, attempt, end, clock.now() - since);
+      this.#options.emit(attemptEnded(exchange, pick, attempt, end, clock.now() - since));
       isRepeat = end.type === 'again';
       if (end.type === 'again') {
         fresh = true;
@@ -194,30 +195,6 @@ export class EmbedBatches {
     const loaded = server.loadedKeys.has(modelKey);
     this.#rates.note(server.deviceId, modelKey, { inputs, ms, alone, loaded });
   }
-
-  #reportBegun(exchange: Exchange, pick: Pick, attempt: number): void {
-    const { remoteAddress = '', remotePort = 0 } = exchange.request.socket;
-    const client = `${remoteAddress}:${remotePort}`;
-    const verdict = pick.server.verdict.state;
-    this.#options.emit({ type: 'attempt-began', ...told(exchange, pick, attempt), client, verdict });
-  }
-
-  #report(
-    exchange: Exchange,
-    pick: Pick,
-    attempt: number,
-    { outcome, type: end }: PartEnd,
-    durationMs: number,
-  ): void {
-    const { deviceId } = pick.server;
-    const about = { ...told(exchange, pick, attempt), deviceId };
-    this.#options.emit({ type: 'attempt-ended', ...about, outcome, end, durationMs });
-  }
-}
-
-/** What is told of an attempt when it begins and when it ends. */
-function told({ id, model }: Exchange, { server: { name: server, url }, reason }: Pick, attempt: number) {
-  return { id, attempt, model, server, url, reason };
 }
 
 /** What the joined answer counts: behind its vectors. */

@@ -1,6 +1,7 @@
 import { addressOf } from '../config/host.ts';
 import type { Pick } from '../routing/pick.ts';
 import { type AttemptEnd, attempt, type Gate } from './attempt.ts';
+import { attemptBegan, attemptEnded } from './attempt-told.ts';
 import type { AttendedOptions } from './attended.ts';
 import type { Body } from './body.ts';
 import type { ProxyEvent } from './events.ts';
@@ -75,17 +76,11 @@ async function sendOnce(
   attemptNumber: number,
   gate: Gate | undefined,
 ): Promise<AttemptEnd> {
-  const { deviceId, name: server, url, verdict } = pick.server;
-  const { id, model, request } = input.exchange;
-  const { remoteAddress = '', remotePort = 0 } = request.socket;
-  const about = { id, attempt: attemptNumber, model, server, url, reason: pick.reason };
+  const { exchange } = input;
   const since = options.clock.now();
-  const client = `${remoteAddress}:${remotePort}`;
-  options.emit({ type: 'attempt-began', ...about, client, verdict: verdict.state });
+  options.emit(attemptBegan(exchange, pick, attemptNumber));
   const end = await sendTo(options, input, pick, gate);
-  const durationMs = options.clock.now() - since;
-  const { outcome, type } = end;
-  options.emit({ type: 'attempt-ended', ...about, deviceId, outcome, end: type, durationMs });
+  options.emit(attemptEnded(exchange, pick, attemptNumber, end, options.clock.now() - since));
   return end;
 }
 

@@ -48,15 +48,15 @@ export interface ChoiceOptions {
 
 /**
  * The servers that may take a request, with what is expected of each. For the policies that do not ask when a
- * request would end it is only the one they name. `all` are those that are known besides: what they tell bears on what
- * the others are worth.
+ * request would end it is only the one they name. `all` are those that are known: what any
+ * of them tells bears on what the others are worth.
  */
 export function optionsFor(
   choice: ChoiceOptions,
   servers: readonly ServerFacts[],
   wanted: Wanted,
   now: number,
-  all: readonly ServerFacts[] = servers,
+  all: readonly ServerFacts[],
 ): Option[] {
   const { modelKey } = wanted;
   choice.demand.read(all, now);
