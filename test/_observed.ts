@@ -6,6 +6,7 @@ export const LOAD_ROW = {
   active: 0,
   queued: 0,
   backlogMs: 0,
+  recentMs: 0,
   loaded: true,
   loading: false,
   loadMs: null,

@@ -25,6 +25,23 @@ describe('loads', () => {
     expect(gpu.admission.loading).toBeUndefined();
   });
 
+  it('leave no room to others while they last', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    gpu.ask('y', jobOf('y'));
+    expect(loadOf(gpu, 'y')).toMatchObject({ loading: true, evicts: [] });
+    expect(gpu.admission.load(['z']).models.z).toMatchObject({ evicts: ['x'], evictsMs: 1000 });
+  });
+
+  it('are the shorter to wait for the longer they last', () => {
+    const gpu = new VirtualGpu();
+    const backlog = () => loadOf(gpu, 'x')?.backlogMs;
+    gpu.ask('x', jobOf('x'));
+    expect(backlog()).toBe(1000 + 1000);
+    elapse(gpu.clock, 700);
+    expect(backlog()).toBe(300 + 1000);
+  });
+
   it('that failed make room for the next', () => {
     const gpu = new VirtualGpu();
     const failed = gpu.ask('x', jobOf('x'));

@@ -165,8 +165,8 @@ describe('what is told of the load', () => {
     expect(models).toMatchObject({
       x: { active: 1, backlogMs: 700, loaded: true, evictsMs: 0 },
       y: { active: 1, backlogMs: 700, loaded: true },
-      z: { active: 1, backlogMs: 2000, loaded: false, loading: true },
-      other: { active: 0, backlogMs: 0, loaded: false, evictsMs: 0 },
+      z: { active: 1, backlogMs: 1400, loaded: false, loading: true },
+      other: { active: 0, backlogMs: 0, loaded: false, evictsMs: 1000 },
     });
   });
 
@@ -177,5 +177,27 @@ describe('what is told of the load', () => {
       return gpu.admission.load(['y']).models.y?.evictsMs;
     };
     expect([price(true), price(false)]).toEqual([700, 350]);
+  });
+});
+
+describe('the work done lately', () => {
+  it('is told of each model, what is older counting for less', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    gpu.run('x', jobOf('x'));
+    elapse(gpu.clock, 1000);
+    expect(loadOf(gpu, 'x')?.recentMs).toBe(1000);
+    elapse(gpu.clock, 15_000);
+    expect(loadOf(gpu, 'x')?.recentMs).toBe(500);
+  });
+
+  it('is what a model had of a GPU that it shared', () => {
+    const gpu = new VirtualGpu();
+    gpu.warm('x');
+    gpu.warm('y');
+    gpu.run('x', jobOf('x'));
+    gpu.run('y', jobOf('y'));
+    elapse(gpu.clock, 1000);
+    expect(loadOf(gpu, 'x')?.recentMs).toBe(500);
   });
 });

@@ -122,6 +122,7 @@ const NO_LOAD = {
   active: 0,
   queued: 0,
   backlogMs: 0,
+  recentMs: 0,
   loaded: false,
   loading: false,
   loadMs: null,

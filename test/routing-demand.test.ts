@@ -59,11 +59,29 @@ describe('what a load weighs', () => {
   const weightAt = (fleet: readonly Holder[]) => weightOf(demandAfter(fleet), 'big', fleet[0]?.load);
 
   it('is ordinary while what it pushes out is held elsewhere and nobody waits', () => {
-    expect(weightAt([here, other])).toEqual({ scarcity: 1, rush: 1 });
+    expect(weightAt([here, other])).toEqual(ORDINARY_LOAD);
+  });
+
+  it('is more of a model that another has in memory', () => {
+    const busy = server('other', { small: SMALL, big: { loaded: true } });
+    expect(weightAt([here, busy])).toEqual({ ...ORDINARY_LOAD, again: 1.5 });
+    const empty = server('here', { big: { ...COLD, evicts: [] } });
+    expect(weightAt([empty, busy])).toEqual({ ...ORDINARY_LOAD, again: 1.5 });
+    expect(weightAt([empty, other])).toEqual(ORDINARY_LOAD);
+  });
+
+  it('is as much more as the balance of the fleet says', () => {
+    const asked: (readonly string[])[] = [];
+    const balance = (evicts: readonly string[]) => {
+      asked.push(evicts);
+      return 3;
+    };
+    expect(weightOf(demandAfter([here, other]), 'big', here.load, balance).rush).toBe(3);
+    expect(asked).toEqual([['small']]);
   });
 
   it('is more when it pushes out what nobody else has', () => {
-    expect(weightAt([here, server('other')])).toEqual({ scarcity: 4, rush: 1 });
+    expect(weightAt([here, server('other')])).toEqual({ ...ORDINARY_LOAD, scarcity: 4 });
   });
 
   it('is shared by those who wait for the model', () => {

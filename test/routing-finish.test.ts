@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ModelLoad, serverLoad } from '../src/fleet/load.ts';
 import { assumedCost } from '../src/routing/assumed-cost.ts';
+import { ORDINARY_LOAD } from '../src/routing/demand.ts';
 import { type Estimate, estimate, UNLOADED, type WorkAsked } from '../src/routing/finish.ts';
 
 const ASSUMED = { decodeMsPerToken: 10, prefillMsPerToken: 2, loadMs: 3000, outputTokens: 50 };
@@ -163,12 +164,17 @@ describe('when a request would end', () => {
   });
 
   it.each([
-    { of: 'what nobody else has', weight: { scarcity: 2, rush: 1 }, ms: 2.5 * (2000 + 2 * 500) },
-    { of: 'a crowd that waits for it', weight: { scarcity: 1, rush: 0.8 }, ms: 0.8 * 2.5 * 2500 },
+    { of: 'what nobody else has', weight: { ...ORDINARY_LOAD, scarcity: 2 }, ms: 2.5 * (2000 + 2 * 500) },
+    { of: 'a crowd that waits for it', weight: { ...ORDINARY_LOAD, rush: 0.8 }, ms: 0.8 * 2.5 * 2500 },
     {
       of: 'a crowd so large that the load itself is all that counts',
-      weight: { scarcity: 1, rush: 0.1 },
+      weight: { ...ORDINARY_LOAD, rush: 0.1 },
       ms: 2000,
+    },
+    {
+      of: 'a load of what others have already',
+      weight: { ...ORDINARY_LOAD, rush: 0.1, again: 1.5 },
+      ms: 3000,
     },
   ])('counts with $of', ({ weight, ms }) => {
     const load = serverLoad({ x: { ...UNLOADED, ...COLD, evictsMs: 500 } });
@@ -191,6 +197,17 @@ describe('what is assumed of a cost', () => {
     expect(assumedCost(undefined, undefined, undefined)).toMatchObject({
       ...{ loadMs: cost.loadMs, outputTokens: cost.outputTokens },
     });
+  });
+
+  it('takes a model’s size for its speed where none was seen', () => {
+    const [small, large] = [assumedCost(undefined, undefined, 1e9), assumedCost(undefined, undefined, 40e9)];
+    expect(large.decodeMsPerToken / small.decodeMsPerToken).toBeCloseTo(40);
+    // An 8B model on an ordinary GPU: 50 to 100 tokens a second written, 1000 to 2000 read.
+    const usual = assumedCost(undefined, undefined, 4.9e9);
+    expect(1000 / usual.decodeMsPerToken).toBeGreaterThan(50);
+    expect(1000 / usual.decodeMsPerToken).toBeLessThan(100);
+    expect(1000 / usual.prefillMsPerToken).toBeGreaterThan(1000);
+    expect(1000 / usual.prefillMsPerToken).toBeLessThan(2000);
   });
 
   it('takes a model’s size for its load time where none was seen', () => {

@@ -93,6 +93,7 @@ function modelLoad(server: number, inMemory: readonly number[], model: number, b
     active: works ? 1 : 0,
     queued: 0,
     backlogMs: works ? 500 : 0,
+    recentMs: place >= 0 ? 2000 : 0,
     loaded: place >= 0,
     loading: false,
     loadMs: 3000,

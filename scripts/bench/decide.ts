@@ -3,6 +3,7 @@ import { systemClock } from '../../src/clock.ts';
 import { Costs } from '../../src/fleet/costs.ts';
 import type { PrefixMark } from '../../src/ollama/prefix-hashes.ts';
 import { Affinity } from '../../src/routing/affinity.ts';
+import { Balance } from '../../src/routing/balance.ts';
 import { bind } from '../../src/routing/binding.ts';
 import { type ChoiceOptions, optionsFor, type Wanted } from '../../src/routing/choice.ts';
 import { Demand } from '../../src/routing/demand.ts';
@@ -48,12 +49,14 @@ export function runDecide(
     affinity.ran(`device-${i}`, keyOf(i), marksOf(i), 0);
   }
   const desks = new Map(pool.servers.map(({ deviceId }) => [deviceId, pool.deskOf(deviceId)]));
+  const speeds = new FleetSpeeds();
   const choice: ChoiceOptions = {
     deskOf: ({ deviceId }) => desks.get(deviceId) ?? pool.deskOf(deviceId),
     costs,
     affinity,
-    speeds: new FleetSpeeds(),
+    speeds,
     demand: new Demand(),
+    balance: new Balance(speeds),
     policy: 'fastest',
     dice: Math.random,
     inFlight: new Map(),

@@ -17,12 +17,13 @@ const READY_MS = 15_000;
 
 /**
  * Starts `ollana ARGS` with a data directory of its own and no discovery, and waits until it knows its server's models.
- * Rejects when it ends before or takes too long.
+ * `environment` is added to this process's own. Rejects when it ends before or takes too long.
  */
 export async function startOllana(
   name: string,
   args: readonly string[],
   config: BenchConfig,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<OllanaDaemon> {
   const dataDir = mkdtempSync(join(tmpdir(), 'ollana-bench-'));
   const tidy = () => rmSync(dataDir, { recursive: true, force: true });
@@ -36,7 +37,7 @@ export async function startOllana(
       ...['--host', '127.0.0.1', '--port', String(port), '--data-dir', dataDir, '--log-level', 'warn'],
       ...['--no-udp', '--no-mdns'],
     ],
-    { OLLANA_INTERFACE: 'lo', NODE_ENV: 'production' },
+    { OLLANA_INTERFACE: 'lo', NODE_ENV: 'production', ...environment },
   );
   const daemon: OllanaDaemon = {
     url: `http://127.0.0.1:${port}`,

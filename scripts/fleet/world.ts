@@ -28,6 +28,17 @@ export interface FleetWorld {
   readonly apps: readonly FleetApp[];
 }
 
+/** Bytes of a model of size 1. */
+export const UNIT_BYTES = 2e9;
+
+/**
+ * What the tool of its card's maker would say of a GPU: the models that fit, what comes on top of each one's file, and
+ * what a driver takes. Bytes.
+ */
+export function cardBytesOf({ memory }: FleetGpu): number {
+  return memory * 1.2 * UNIT_BYTES + 500e6;
+}
+
 export const WORLD_NAMES = ['main', 'equal', 'six'] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/clock.ts';
 import { type ServerLoad, type TakenSeat, withTaken } from '../../src/fleet/load.ts';
 import { assumedCost, UNKNOWN_COST } from '../../src/routing/assumed-cost.ts';
+import type { Balance } from '../../src/routing/balance.ts';
 import { tellsCost } from '../../src/routing/choice.ts';
 import { type Demand, type LoadWeight, ORDINARY_LOAD, weightOf } from '../../src/routing/demand.ts';
 import type { Job } from '../../src/routing/desk.ts';
@@ -9,6 +10,7 @@ import type { FleetSpeeds } from '../../src/routing/fleet-speeds.ts';
 import type { Option } from '../../src/routing/valuation.ts';
 import { TOLD_AFTER_MS } from '../../src/server/remote-desk.ts';
 import type { GpuJob } from '../fleet/gpu-model.ts';
+import { UNIT_BYTES } from '../fleet/world.ts';
 import { FarDesk } from './far-desk.ts';
 import type { SimServer } from './server.ts';
 import type { Journey } from './ticket.ts';
@@ -23,6 +25,7 @@ export interface Fleet {
   readonly told: ServerLoad[];
   readonly speeds: FleetSpeeds;
   readonly demand: Demand;
+  readonly balance: Balance;
 }
 
 /** A server tells all that it has in memory. */
@@ -94,14 +97,15 @@ export class Laptop {
     };
   }
 
-  #weightAt(model: string, load: ServerLoad | undefined): LoadWeight {
+  #weightAt(model: string, load: ServerLoad | undefined, server: number): LoadWeight {
     if (load?.models[model]?.loaded) return ORDINARY_LOAD;
-    const { demand, told, clock } = this.#fleet;
-    demand.read(
-      told.map((one, i) => ({ deviceId: String(i), load: one, loadedKeys: NO_KEYS })),
-      clock.now(),
+    const { demand, balance, told, clock } = this.#fleet;
+    const now = clock.now();
+    const holders = told.map((one, i) => ({ deviceId: String(i), load: one, loadedKeys: NO_KEYS }));
+    demand.read(holders, now);
+    return weightOf(demand, model, load, (evicts) =>
+      balance.factor(holders, String(server), model, evicts, now),
     );
-    return weightOf(demand, model, load);
   }
 
   /** As a daemon does it: a server that has not run a model is expected to be as fast with it as with others. */
@@ -109,7 +113,7 @@ export class Laptop {
     if (tellsCost(load?.models[model])) return UNKNOWN_COST;
     const { speeds, told, clock } = this.#fleet;
     const servers = told.map((one, i) => ({ deviceId: String(i), load: one }));
-    return assumedCost(undefined, speeds.guess(servers, String(server), model, clock.now()), undefined);
+    return assumedCost(undefined, speeds.guess(servers, String(server), model, clock.now()), UNIT_BYTES);
   }
 
   #optionAt(server: number, job: Job, told: ServerLoad | undefined, journey: Journey): Option {
@@ -121,7 +125,12 @@ export class Laptop {
       job,
       tier: 0,
       standsIn: false,
-      estimate: estimate(load, job, this.#costAt(server, job.model, load), this.#weightAt(job.model, load)),
+      estimate: estimate(
+        load,
+        job,
+        this.#costAt(server, job.model, load),
+        this.#weightAt(job.model, load, server),
+      ),
     };
   }
 }

@@ -5,7 +5,7 @@ import type { ServerFacts } from '../../src/fleet/pool.ts';
 import type { Seat } from '../../src/routing/desk.ts';
 import { LocalDesk } from '../../src/server/local-desk.ts';
 import { type GpuJob, GpuModel } from '../fleet/gpu-model.ts';
-import type { FleetGpu, FleetModel } from '../fleet/world.ts';
+import { cardBytesOf, type FleetGpu, type FleetModel, UNIT_BYTES } from '../fleet/world.ts';
 
 export interface SimServerOptions {
   readonly clock: Clock;
@@ -25,8 +25,6 @@ const LIST_MS = 2;
 /** Ollama keeps a model for as long, ms. */
 const KEEP_ALIVE_MS = 300_000;
 const ID = 'self';
-/** A model of size 1, bytes. */
-const UNIT_BYTES = 2e9;
 const TYPICAL = { promptTokens: 100, outputTokens: 100 };
 
 /** A GPU machine: the real queue, which learns what it can see, before a simulated GPU. */
@@ -51,6 +49,7 @@ export class SimServer {
       facts: () => this.#facts,
       costs: this.#costs,
       slots: () => 1,
+      cards: () => [cardBytesOf(gpu)],
       onChange: () => this.#onChange(),
       refresh: () => this.#refresh(),
     });

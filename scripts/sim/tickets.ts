@@ -1,4 +1,5 @@
 import type { ServerLoad } from '../../src/fleet/load.ts';
+import { Balance } from '../../src/routing/balance.ts';
 import { bind } from '../../src/routing/binding.ts';
 import { Demand } from '../../src/routing/demand.ts';
 import type { Job } from '../../src/routing/desk.ts';
@@ -42,7 +43,9 @@ export function runTickets(scene: Scene, { seed, lost, staleMs }: SimConfig): Ou
       }),
   );
   for (const [index, server] of servers.entries()) told[index] = server.load();
-  const fleet: Fleet = { clock, wire, servers, told, speeds: new FleetSpeeds(), demand: new Demand() };
+  const speeds = new FleetSpeeds();
+  const balance = new Balance(speeds);
+  const fleet: Fleet = { clock, wire, servers, told, speeds, demand: new Demand(), balance };
   const laptops = Array.from({ length: scene.laptops }, (_, i) => new Laptop(fleet, `laptop-${i}`));
   const waits: number[] = [];
   const totals: number[] = [];

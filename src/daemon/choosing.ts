@@ -5,12 +5,13 @@ import { Costs } from '../fleet/costs.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { FleetView } from '../fleet/view.ts';
 import { Affinity } from '../routing/affinity.ts';
+import { Balance } from '../routing/balance.ts';
 import { Demand } from '../routing/demand.ts';
 import { FleetSpeeds } from '../routing/fleet-speeds.ts';
 import { Router } from '../routing/router.ts';
 import type { DialPlan } from '../security/dial.ts';
 import type { QueueEvent } from '../server/events.ts';
-import { Desks, type SlotsOf } from './desks.ts';
+import { type CardsOf, Desks, type SlotsOf } from './desks.ts';
 
 export interface ChoosingOptions {
   readonly clock: Clock;
@@ -24,6 +25,8 @@ export interface ChoosingOptions {
   /** See `ChoiceOptions`. */
   readonly protectContext?: boolean | undefined;
   readonly slots: SlotsOf;
+  /** See `LocalDeskOptions.cards`. */
+  readonly cards?: CardsOf | undefined;
   /** How servers are dialled. */
   readonly dialer: DialPlan;
   readonly onNotice: (notice: CostFileNotice | QueueEvent) => void;
@@ -42,17 +45,27 @@ export interface Choosing extends AsyncDisposable {
 /** Builds it; disposal writes down what was learned. Never rejects. */
 export async function startChoosing(options: ChoosingOptions): Promise<Choosing> {
   const { clock, fleet, deviceId, dataDir, policy, keepsQueue, protectContext, slots, onNotice } = options;
-  const { dialer } = options;
+  const { dialer, cards } = options;
   const costs = new Costs();
   const file = new CostFile({ dir: dataDir, costs, clock, onNotice });
   await file.start();
-  const desks = new Desks({ clock, fleet, costs, device: deviceId, slots, dialer, onTicket: onNotice });
+  const desks = new Desks({
+    clock,
+    fleet,
+    costs,
+    device: deviceId,
+    slots,
+    cards,
+    dialer,
+    onTicket: onNotice,
+  });
   const affinity = new Affinity();
   const inFlight = new Map<string, number>();
   return {
     desks,
-    router: (view, homeUrl) =>
-      new Router({
+    router: (view, homeUrl) => {
+      const speeds = new FleetSpeeds();
+      return new Router({
         fleet: view,
         homeUrl,
         clock,
@@ -61,13 +74,15 @@ export async function startChoosing(options: ChoosingOptions): Promise<Choosing>
         deskOf: (server) => desks.of(server),
         onLoad: (listener) => desks.onChange(listener),
         affinity,
-        speeds: new FleetSpeeds(),
+        speeds,
         demand: new Demand(),
+        balance: new Balance(speeds),
         policy,
         protectContext,
         keepsQueue,
         dice: Math.random,
-      }),
+      });
+    },
     [Symbol.asyncDispose]: async () => {
       desks[Symbol.dispose]();
       await file[Symbol.asyncDispose]();

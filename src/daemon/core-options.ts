@@ -11,7 +11,7 @@ import type { PathAgent } from '../security/path-agent.ts';
 import type { Feed } from '../server/feed.ts';
 import type { Choosing } from './choosing.ts';
 import type { Daemon } from './daemon.ts';
-import type { SlotsOf } from './desks.ts';
+import type { CardsOf, SlotsOf } from './desks.ts';
 import type { Face } from './listen.ts';
 import type { Reloader } from './reload.ts';
 import type { Liberties, PeerRules, RuleParts, Rules } from './ways.ts';
@@ -34,6 +34,8 @@ export interface CoreOptions {
   /** What may be done to requests beyond passing them on; absent: nothing. */
   readonly liberties?: Liberties;
   readonly slots: SlotsOf;
+  /** See `LocalDeskOptions.cards`; absent: of none. */
+  readonly cards?: CardsOf;
   /** Headers that tell about this machine, flat; `manages`: whoever asks may change what it stores. */
   readonly told: (exchange: Exchange, manages: boolean) => readonly string[];
   /** Tells watchers what changes here; disposed of first when the daemon ends. */

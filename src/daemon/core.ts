@@ -98,6 +98,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     policy: options.policy,
     protectContext: options.liberties?.protectContext,
     slots: options.slots,
+    cards: options.cards,
     dialer,
     onNotice: emit,
   });

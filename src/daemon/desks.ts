@@ -16,6 +16,9 @@ import { RemoteDesk } from '../server/remote-desk.ts';
  */
 export type SlotsOf = (model: string, facts: ServerFacts | undefined, holders: number) => number | undefined;
 
+/** Bytes of each graphics card of a plain Ollama with these facts; empty: nobody knows. */
+export type CardsOf = (facts: ServerFacts | undefined) => readonly number[];
+
 export interface DesksOptions {
   readonly clock: Clock;
   readonly fleet: Fleet;
@@ -23,6 +26,8 @@ export interface DesksOptions {
   /** Who we are in other machines' queues. */
   readonly device: string;
   readonly slots: SlotsOf;
+  /** See `LocalDeskOptions.cards`. */
+  readonly cards?: CardsOf | undefined;
   /** How servers are dialled; absent: in the clear. */
   readonly dialer?: DialPlan | undefined;
   readonly onTicket?: OnTicket | undefined;
@@ -93,12 +98,13 @@ export class Desks implements Disposable {
   }
 
   #local(deviceId: string): LocalDesk {
-    const { clock, costs, slots, fleet } = this.#options;
+    const { clock, costs, slots, cards, fleet } = this.#options;
     return new LocalDesk({
       clock,
       deviceId,
       costs,
       slots: (model, facts) => slots(model, facts, this.#holders(model)),
+      ...(cards && { cards }),
       facts: () => this.#facts(deviceId),
       onChange: () => {
         for (const listener of [...this.#listeners]) listener();

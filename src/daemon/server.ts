@@ -9,6 +9,7 @@ import { toldHeaders } from '../fleet/told.ts';
 import { onlyAt } from '../fleet/view.ts';
 import type { Log } from '../observe/log.ts';
 import { LanPull } from '../proxy/lan-pull.ts';
+import { cardBytes } from '../server/card-fit.ts';
 import { Feed } from '../server/feed.ts';
 import { FreeMemory } from '../server/free-memory.ts';
 import { GpuTool } from '../server/gpu-tool.ts';
@@ -85,6 +86,7 @@ export async function startServer(
     policy: 'fastest',
     slots: (model, facts) =>
       slotsIfKnown(facts && isAway(facts) ? undefined : parallel.known(), kindOf(model, facts)),
+    cards: (facts) => (facts && isAway(facts) ? [] : cardBytes(machine.facts()?.gpus ?? [])),
     rules: localRules(ollama, lanPull),
     peers: peerRules(ollama, clock, { lanPull, shelf }),
     onManaged: () => {},

@@ -21,6 +21,7 @@ export class Costs {
   readonly #servers = new Map<string, Map<string, Cost>>();
   /** Asked for each server of every decision. */
   readonly #anywhere = new Map<string, Cost>();
+  #length: number | undefined | 'unread' = 'unread';
   readonly #listeners = new Set<() => void>();
 
   /** Learns from a finished request. */
@@ -45,6 +46,15 @@ export class Costs {
     const mean = meanOf(costs);
     this.#anywhere.set(model, mean);
     return mean;
+  }
+
+  /** Mean length of an answer, whichever model gave it; undefined when none is known. Tokens. */
+  usualLength(): number | undefined {
+    if (this.#length === 'unread')
+      this.#length = meanOf(
+        [...this.#servers.values()].flatMap((models) => [...models.values()]),
+      ).outputTokens;
+    return this.#length;
   }
 
   /** Everything known; the server and model longest without a request first. */
@@ -81,6 +91,7 @@ export class Costs {
     if (deviceId.length > MAX_KEY_CHARS || model.length > MAX_KEY_CHARS) return false;
     const models = this.#servers.get(deviceId) ?? new Map<string, Cost>();
     this.#anywhere.delete(model);
+    this.#length = 'unread';
     const lost = putLast(models, model, cost, MAX_MODELS);
     if (lost) this.#anywhere.delete(lost[0]);
     const gone = putLast(this.#servers, deviceId, models, MAX_SERVERS);

@@ -6,6 +6,8 @@ export interface ModelLoad {
   readonly queued: number;
   /** Work left of what runs and waits, were the GPU its alone. */
   readonly backlogMs: number;
+  /** Work done for it lately, of the GPU alone: what was done 15 s ago counts half. 0 where it is not told. */
+  readonly recentMs: number;
   readonly loaded: boolean;
   readonly loading: boolean;
   readonly loadMs: number | null;
@@ -86,6 +88,7 @@ export function readLoad(value: unknown): ServerLoad | undefined {
       active: number(row.active) ?? 0,
       queued: number(row.queued) ?? 0,
       backlogMs: number(row.backlogMs) ?? 0,
+      recentMs: number(row.recentMs) ?? 0,
       loaded: row.loaded === true,
       loading: row.loading === true,
       loadMs: number(row.loadMs),

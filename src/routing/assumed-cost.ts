@@ -3,6 +3,10 @@ import type { AssumedCost } from './finish.ts';
 
 /** A disk and a bus that bring a model into memory at this speed are ordinary. */
 const LOAD_BYTES_PER_MS = 1e6;
+/** All of a model is read for each token that is written: 330 GB/s is an ordinary GPU's memory (200 to 1000). */
+const DECODE_BYTES_PER_MS = 3.3e8;
+/** Many tokens are read at once: an 8B model of 4.9 GB reads some 1400 a second on such a GPU. */
+const PREFILL_BYTES_PER_MS = 7e9;
 /** Where nothing at all is known: an ordinary model on an ordinary GPU. */
 export const UNKNOWN_COST: AssumedCost = {
   decodeMsPerToken: 20,
@@ -20,12 +24,20 @@ export function assumedCost(
   elsewhere: Partial<Cost> | undefined,
   sizeBytes: number | undefined,
 ): AssumedCost {
-  const bySize = sizeBytes === undefined ? UNKNOWN_COST.loadMs : sizeBytes / LOAD_BYTES_PER_MS;
+  const bySize = sizeBytes === undefined ? UNKNOWN_COST : costBySize(sizeBytes);
   return {
-    decodeMsPerToken: here?.decodeMsPerToken ?? elsewhere?.decodeMsPerToken ?? UNKNOWN_COST.decodeMsPerToken,
-    prefillMsPerToken:
-      here?.prefillMsPerToken ?? elsewhere?.prefillMsPerToken ?? UNKNOWN_COST.prefillMsPerToken,
-    loadMs: here?.loadMs ?? elsewhere?.loadMs ?? bySize,
-    outputTokens: here?.outputTokens ?? elsewhere?.outputTokens ?? UNKNOWN_COST.outputTokens,
+    decodeMsPerToken: here?.decodeMsPerToken ?? elsewhere?.decodeMsPerToken ?? bySize.decodeMsPerToken,
+    prefillMsPerToken: here?.prefillMsPerToken ?? elsewhere?.prefillMsPerToken ?? bySize.prefillMsPerToken,
+    loadMs: here?.loadMs ?? elsewhere?.loadMs ?? bySize.loadMs,
+    outputTokens: here?.outputTokens ?? elsewhere?.outputTokens ?? bySize.outputTokens,
+  };
+}
+
+function costBySize(bytes: number): AssumedCost {
+  return {
+    decodeMsPerToken: bytes / DECODE_BYTES_PER_MS,
+    prefillMsPerToken: bytes / PREFILL_BYTES_PER_MS,
+    loadMs: bytes / LOAD_BYTES_PER_MS,
+    outputTokens: UNKNOWN_COST.outputTokens,
   };
 }

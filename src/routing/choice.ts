@@ -5,6 +5,7 @@ import type { ServerFacts } from '../fleet/pool.ts';
 import type { PrefixMark } from '../ollama/prefix-hashes.ts';
 import type { Affinity } from './affinity.ts';
 import { assumedCost } from './assumed-cost.ts';
+import type { Balance } from './balance.ts';
 import { candidates } from './candidates.ts';
 import { contextSent } from './context.ts';
 import { type Demand, weightOf } from './demand.ts';
@@ -35,6 +36,7 @@ export interface ChoiceOptions {
   readonly affinity: Affinity;
   readonly speeds: FleetSpeeds;
   readonly demand: Demand;
+  readonly balance: Balance;
   readonly policy: PolicyName;
   /** A context that the loaded model covers is asked for as it is loaded; absent: no. */
   readonly protectContext?: boolean | undefined;
@@ -118,7 +120,10 @@ function optionAt(
   const isAnew = promptTokens === jobAnew.promptTokens && numCtx === jobAnew.numCtx;
   const job = isAnew ? jobAnew : { ...jobAnew, promptTokens, numCtx };
   const cost = tellsCost(row) ? NOTHING_TO_GUESS : guessedCost(choice, server, all, modelKey, now);
-  const expected = estimate(load, job, cost, weightOf(choice.demand, modelKey, load));
+  const weight = weightOf(choice.demand, modelKey, load, (evicts) =>
+    choice.balance.factor(all, deviceId, modelKey, evicts, now),
+  );
+  const expected = estimate(load, job, cost, weight);
   const isAway = homeUrl !== undefined && server.url !== homeUrl;
   return {
     deviceId,

@@ -57,6 +57,7 @@ export const UNLOADED: ModelLoad = {
   active: 0,
   queued: 0,
   backlogMs: 0,
+  recentMs: 0,
   loaded: false,
   loading: false,
   loadMs: null,
@@ -124,13 +125,13 @@ export function serviceMs(model: ModelLoad, work: WorkAsked, assumed: AssumedCos
 function loadPriceMs(
   { loadMs, evictsMs, loaded }: ModelLoad,
   assumed: AssumedCost,
-  { scarcity, rush }: LoadWeight,
+  { scarcity, rush, again }: LoadWeight,
 ): number {
   const own = loadMs ?? assumed.loadMs;
   // Loaded, but with another context: Ollama loads it anew, and whoever uses the present one brings that back.
   const pushedOut = loaded ? Math.max(evictsMs, own) : evictsMs * scarcity;
   // The request itself waits for the load, however many others gain by it.
-  return pushedOut > 0 ? Math.max(own, EVICTION_PRICE * (own + pushedOut) * rush) : own;
+  return Math.max(own * again, pushedOut > 0 ? EVICTION_PRICE * (own + pushedOut) * rush : 0);
 }
 
 /** Ollama loads a model anew for any other `num_ctx`, and for none after one that was given (`needsReload`). */

@@ -19,6 +19,8 @@ export interface AdmissionOptions {
 
 /** Requests for loaded models go before a load that disturbs them until it has waited this many times its cost. */
 const PATIENCE = 2;
+/** It wanes all the time: smaller steps than this are not worth telling, ms. */
+const RECENT_STEP_MS = 100;
 /** Ollama pushes models out before it begins to load: by then its list shows it, ms. */
 const PUSHED_OUT_MS = 100;
 
@@ -171,7 +173,14 @@ export class Admission {
   /** Those that a load pushes out, or may; a model that is loaded for another context makes room for itself. */
   #victims(model: string): Victims {
     if (this.#memory.has(model)) return { keys: [model], sure: true };
-    return this.#options.facts.victims(model, this.#memory.keys(this.#running.isBusy));
+    return this.#options.facts.victims(model, this.#present());
+  }
+
+  /** Those in memory and the one that is on its way there, those that Ollama would push out first coming first. */
+  #present(): string[] {
+    const keys = this.#memory.keys(this.#running.isBusy);
+    const { loading } = this;
+    return loading === undefined || this.#memory.has(loading) ? keys : [...keys, loading];
   }
 
   #seat(job: Job): Seat {
@@ -187,7 +196,9 @@ export class Admission {
         if (running.used || !this.#running.has(running)) return;
         running.used = true;
         this.#work.turnout.came(model);
-        if (cold) stopLoad = this.#beginLoad(running);
+        if (!cold) return;
+        running.loadSince = clock.now();
+        stopLoad = this.#beginLoad(running);
       },
       begun: () => {
         if (!this.#running.has(running)) return;
@@ -205,7 +216,7 @@ export class Admission {
         if (!this.#running.delete(running)) return;
         if (!running.used) this.#work.turnout.left(model);
         stopLoad();
-        const crowd = this.#work.gpu.end(running);
+        const crowd = this.#work.end(running);
         this.#memory.touch(model, clock.now());
         if (result) facts.learn(model, result, crowd, running.cold);
         this.review();
@@ -246,15 +257,17 @@ export class Admission {
   #loadOf(model: string): ModelLoad {
     const { facts } = this.#options;
     const loaded = this.#memory.has(model);
-    const victims = loaded ? undefined : facts.victims(model, this.#memory.keys(this.#running.isBusy));
+    const loading = this.#running.loader(model) !== undefined;
+    const victims = loaded || loading ? undefined : facts.victims(model, this.#present());
     const evictsMs = victims?.keys.reduce((sum, key) => sum + facts.loadMs(key), 0) ?? 0;
     return {
       slots: facts.slots(model),
       active: this.#running.countOf(model),
       queued: this.#queues.sizeOf(model),
       backlogMs: this.#work.of(model),
+      recentMs: RECENT_STEP_MS * Math.round(this.#work.recent.of(model) / RECENT_STEP_MS),
       loaded,
-      loading: this.#running.isLoading(model),
+      loading,
       // What is as likely as not costs half.
       evictsMs: victims?.sure === false ? evictsMs / 2 : evictsMs,
       evicts: victims?.keys ?? [],

@@ -53,10 +53,15 @@ export class GpuWork {
     return ms > 0 ? Math.max(1, (this.#crowd - work.crowd) / ms) : 1;
   }
 
+  /** Work done so far, ms of the GPU alone. */
+  done(work: Work): number {
+    this.#advance();
+    return work.startedAt === undefined ? 0 : this.#share - work.share;
+  }
+
   /** Work that is thought to be left, ms of the GPU alone. */
   left(work: Work): number {
-    this.#advance();
-    const done = work.startedAt === undefined ? 0 : this.#share - work.share;
+    const done = this.done(work);
     return Math.max(work.expectedMs - done, work.expectedMs * LEFT_AT_LEAST);
   }
 

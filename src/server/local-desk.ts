@@ -16,6 +16,8 @@ export interface LocalDeskOptions {
   readonly costs: Costs;
   /** Requests of a model that this Ollama runs at once; undefined: nobody knows, so it is found out. */
   readonly slots: (model: string, facts: ServerFacts | undefined) => number | undefined;
+  /** Bytes of each of its graphics cards; absent, or empty: nobody knows. */
+  readonly cards?: (facts: ServerFacts | undefined) => readonly number[];
   readonly onChange: () => void;
   /** Reads the lists of this Ollama again: a model may have been loaded. */
   readonly refresh: () => void;
@@ -29,7 +31,7 @@ export class LocalDesk implements Desk {
   readonly #parallel: ParallelBook;
 
   constructor(options: LocalDeskOptions) {
-    const { clock, facts, slots, onChange } = options;
+    const { clock, facts, slots, cards, onChange } = options;
     this.#options = options;
     this.#memory = new MemoryBook();
     this.#parallel = new ParallelBook(clock);
@@ -39,7 +41,10 @@ export class LocalDesk implements Desk {
       onMemory: () => this.#options.refresh(),
       facts: {
         slots: (model) => slots(model, facts()) ?? this.#parallel.slots(model),
-        victims: (model, loaded) => this.#memory.victims(model, loaded, facts()),
+        victims: (model, loaded) => {
+          const known = facts();
+          return this.#memory.victims(model, loaded, known, cards?.(known));
+        },
         loadMs: (model) => this.#cost(model).loadMs,
         workMs: (job) => serviceMs(UNLOADED, job, this.#cost(job.model)),
         speeds: (model) => {
@@ -101,7 +106,9 @@ export class LocalDesk implements Desk {
   #cost(model: string) {
     const { costs, facts } = this.#options;
     const size = sizeOf(facts(), model);
-    return assumedCost(this.#own(model), costs.ofModelAnywhere(model), size);
+    const elsewhere = costs.ofModelAnywhere(model);
+    const { outputTokens = costs.usualLength() } = elsewhere;
+    return assumedCost(this.#own(model), { ...elsewhere, outputTokens }, size);
   }
 
   #learn(

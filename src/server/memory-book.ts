@@ -1,9 +1,11 @@
 import type { ServerFacts } from '../fleet/pool.ts';
 import type { PsRow } from '../ollama/lists.ts';
+import { fitsCards, type Tenant } from './card-fit.ts';
 import type { Victims } from './gpu-facts.ts';
 import {
   changeBetween,
   fits,
+  type Loaded,
   type LoadedUntil,
   type MemoryLearning,
   NO_MEMORY_KNOWN,
@@ -43,8 +45,16 @@ export class MemoryBook {
     this.#before = after;
   }
 
-  /** What goes when `model` is loaded while `loaded` are in memory, those that Ollama would push out first coming first. */
-  victims(model: string, loaded: readonly string[], facts: ServerFacts | undefined): Victims {
+  /**
+   * What goes when `model` is loaded while `loaded` are in memory, those that Ollama would push out first coming first.
+   * `cards` are the bytes of each graphics card, where known: they tell until something else has been seen.
+   */
+  victims(
+    model: string,
+    loaded: readonly string[],
+    facts: ServerFacts | undefined,
+    cards: readonly number[] = [],
+  ): Victims {
     const present = loaded.map((key, order) => ({
       key,
       size: sizeOf(facts, key),
@@ -52,10 +62,14 @@ export class MemoryBook {
       busy: false,
     }));
     const size = sizeOf(facts, model);
-    const sizes = present.map((one) => one.size);
-    const fit = fits(this.#state, sizes, size);
-    if (fit === 'unknown') return { keys: loaded.slice(0, 1), sure: false };
-    return { keys: victims(this.#state, present, size), sure: true };
+    const judge = (left: readonly Loaded[]) => {
+      const sizes = left.map((one) => one.size);
+      const seen = fits(this.#state, sizes, size);
+      if (seen !== 'unknown' || size === 0) return seen;
+      return fitsCards([...left.map(({ key }) => key), model].map(tenantOf(facts)), cards);
+    };
+    if (judge(present) === 'unknown') return { keys: loaded.slice(0, 1), sure: false };
+    return { keys: victims(this.#state, present, size, judge), sure: true };
   }
 }
 
@@ -66,6 +80,13 @@ function withoutHolding(before: MemoryLearning, after: MemoryLearning): MemoryLe
 function sizeOf(facts: ServerFacts | undefined, key: string): number {
   const row = facts?.ps?.find((one) => one.key === key) ?? facts?.tags?.find((one) => one.key === key);
   return row ? sizeIn(row.raw) : 0;
+}
+
+function tenantOf(facts: ServerFacts | undefined): (key: string) => Tenant {
+  return (key) => ({
+    bytes: sizeOf(facts, key),
+    isWhole: facts?.ps?.some((row) => row.key === key) === true,
+  });
 }
 
 function sizeIn(raw: Readonly<Record<string, unknown>>): number {

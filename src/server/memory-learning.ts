@@ -127,23 +127,27 @@ export function fits(
 
 /**
  * The keys of those that would make room for a model of `newSize`, in the order in which Ollama evicts them, until
- * it fits or may fit: idle ones first, then busy ones, each by when it expires.
+ * it fits or may fit (`judge` tells, by default what has been seen): idle ones first, then busy ones, each by when it expires.
  *
  * Ollama really goes by the keep_alive of the last request and then by the name of a file (`ByDurationAndName` in
  * server/sched.go), which `/api/ps` does not show: where keep_alive is known of all, it comes first.
  */
-export function victims(state: MemoryLearning, loaded: readonly Evictable[], newSize: number): string[] {
-  const left = [...loaded].sort(
-    inOrderOfEviction(loaded.every(({ keepAliveMs }) => keepAliveMs !== undefined)),
-  );
-  const gone: string[] = [];
-  while (
+export function victims(
+  state: MemoryLearning,
+  loaded: readonly Evictable[],
+  newSize: number,
+  judge = (left: readonly Evictable[]) =>
     fits(
       state,
       left.map(({ size }) => size),
       newSize,
-    ) === 'no'
-  ) {
+    ),
+): string[] {
+  const left = [...loaded].sort(
+    inOrderOfEviction(loaded.every(({ keepAliveMs }) => keepAliveMs !== undefined)),
+  );
+  const gone: string[] = [];
+  while (judge(left) === 'no') {
     const first = left.shift();
     if (!first) break;
     gone.push(first.key);

@@ -8,6 +8,8 @@ export interface Running extends Work {
   cold: boolean;
   /** It has been sent: before that its seat may still be given back, and nothing is loaded. */
   used: boolean;
+  /** When the load for it began, on the clock; undefined where none has. */
+  loadSince: number | undefined;
   /** The first byte of its answer has come. */
   begun: boolean;
 }
@@ -18,7 +20,7 @@ export class RunningRequests extends Set<Running> {
   letIn(job: Job, cold: boolean, expectedMs: number): Running {
     const { model } = job;
     const work = { job, model, cold, expectedMs, startedAt: undefined, share: 0, crowd: 0 };
-    const one = { ...work, used: false, begun: false };
+    const one = { ...work, used: false, loadSince: undefined, begun: false };
     this.add(one);
     return one;
   }
@@ -33,9 +35,10 @@ export class RunningRequests extends Set<Running> {
     return count;
   }
 
-  /** Whether the model is being loaded for one of them. */
-  isLoading(model: string): boolean {
-    return this.of(model).some(({ cold, startedAt }) => cold && startedAt === undefined);
+  /** The one for whom the model is being loaded. */
+  loader(model: string): Running | undefined {
+    for (const one of this) if (one.model === model && one.cold && one.startedAt === undefined) return one;
+    return undefined;
   }
 
   isBusy = (model: string): boolean => this.countOf(model) > 0;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Placement } from '../../fleet/replay.ts';
-import type { FleetWorld } from '../../fleet/world.ts';
+import { type FleetWorld, UNIT_BYTES } from '../../fleet/world.ts';
 import { Child } from '../child.ts';
 import { modulesOf } from '../stale.ts';
 
@@ -28,9 +28,6 @@ interface Told {
   readonly active: number;
   readonly queued: number;
 }
-
-/** Bytes of a model of size 1. */
-const UNIT_BYTES = 2e9;
 
 /** Starts them, all in one process. Rejects when they do not listen in time. */
 export async function startGpus({ world, dist, loaded = [], firstPort }: GpusOptions): Promise<Gpus> {
