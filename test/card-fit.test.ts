@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { ServerFacts } from '../src/fleet/pool.ts';
 import { modelKey } from '../src/ollama/names.ts';
 import { cardBytes, fitsCards, type Tenant } from '../src/server/card-fit.ts';
+import { MemoryBook } from '../src/server/memory-book.ts';
 import { startSimulatedOllama } from '../src/simulate/ollama.ts';
 import { startDaemon, temporaryDirectory } from './_daemon.ts';
 import { until } from './_deadline.ts';
@@ -45,6 +47,24 @@ describe('whether models fit on cards together', () => {
     expect(cardBytes([known, known])).toEqual([8 * GB, 8 * GB]);
     expect(cardBytes([known, { ...card, totalBytes: null }])).toEqual([]);
     expect(cardBytes([])).toEqual([]);
+  });
+});
+
+describe('what a load pushes out of a card', () => {
+  const row = (name: string, more: object = {}) => ({ name, key: name, raw: { size: 5 * GB, ...more } });
+  const facts = (vram: number) =>
+    ({
+      tags: [row('a'), row('b')].map((one) => ({ ...one, digest: '', modifiedAt: '' })),
+      ps: [{ ...row('a', { size_vram: vram }), expiresAt: '' }],
+    }) as Pick<ServerFacts, 'tags' | 'ps'> as ServerFacts;
+
+  it.each([
+    ['nothing, where both fit', 5 * GB, cards(24), { keys: [], sure: true }],
+    ['the one that is there, where they do not', 5 * GB, cards(8), { keys: ['a'], sure: true }],
+    ['maybe something, where nobody knows', 5 * GB, [], { keys: ['a'], sure: false }],
+    ['maybe something, where Ollama does not use the card', 0, cards(8), { keys: ['a'], sure: false }],
+  ])('is %s', (_, vram, bytes, victims) => {
+    expect(new MemoryBook().victims('b', ['a'], facts(vram), bytes)).toEqual(victims);
   });
 });
 

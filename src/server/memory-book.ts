@@ -62,11 +62,13 @@ export class MemoryBook {
       busy: false,
     }));
     const size = sizeOf(facts, model);
+    // An Ollama that cannot use the cards runs models in main memory.
+    const used = facts?.ps?.some(({ raw }) => raw.size_vram === 0) ? [] : cards;
     const judge = (left: readonly Loaded[]) => {
       const sizes = left.map((one) => one.size);
       const seen = fits(this.#state, sizes, size);
       if (seen !== 'unknown' || size === 0) return seen;
-      return fitsCards([...left.map(({ key }) => key), model].map(tenantOf(facts)), cards);
+      return fitsCards([...left.map(({ key }) => key), model].map(tenantOf(facts)), used);
     };
     if (judge(present) === 'unknown') return { keys: loaded.slice(0, 1), sure: false };
     return { keys: victims(this.#state, present, size, judge), sure: true };

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 
 /**
- * What was done this long ago counts half, ms: some fifty requests of a busy GPU, so that chance hardly shows, and a
- * change of what people ask for does within a minute.
+ * What was done this long ago counts half, ms. Simulated: with 30 s models stay for too long where they were wanted
+ * before other ones became popular.
  */
 const HALF_LIFE_MS = 15_000;
 /** A machine stores fewer models. */

@@ -15,6 +15,8 @@ export interface FleetConfig {
   readonly clients: number;
   /** Half-way another model becomes the popular one; the figures are those of what follows. */
   readonly drift: boolean;
+  /** The machines of the GPUs tell how much memory their cards have, as those of some makers do. */
+  readonly cards: boolean;
   /** Other proxies to be measured in the same run. */
   readonly also: readonly OtherProxy[];
   /** Only the simulated schedulers in virtual time: what a run would show, in a second. */
@@ -45,6 +47,7 @@ export function readFleetConfig(argv: readonly string[]): FleetConfig {
       arrivals: { type: 'string' },
       clients: { type: 'string', default: '3' },
       drift: { type: 'boolean', default: false },
+      'no-cards': { type: 'boolean', default: false },
       also: { type: 'string', multiple: true, default: [] },
       dry: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -66,6 +69,7 @@ export function readFleetConfig(argv: readonly string[]): FleetConfig {
     ),
     clients: wholeIn('--clients', values.clients, 1, MAX_CLIENTS),
     drift: values.drift,
+    cards: !values['no-cards'],
     also: values.also.map(otherProxy),
     dry: values.dry,
     json: values.json === undefined ? undefined : resolve(values.json),

@@ -4,6 +4,7 @@ import type { BenchConfig } from '../config.ts';
 import { type OllanaDaemon, startOllana } from '../ollana-daemon.ts';
 import { ask } from './ask.ts';
 import { cardTools } from './card-tool.ts';
+import type { FleetConfig } from './config.ts';
 import { type Contender, OURS } from './contender.ts';
 import { startGpus } from './gpus.ts';
 
@@ -11,10 +12,14 @@ import { startGpus } from './gpus.ts';
 const READY_MS = 15_000;
 
 /**
- * Starts an `ollana serve` in front of each GPU, on a machine that tells its card's memory, and as many laptops as `clients`, each with an ollana of its own that
+ * Starts an `ollana serve` in front of each GPU, with `cards` on a machine that tells its card's memory, and as many laptops as `clients`, each with an ollana of its own that
  * has learned nothing yet; the apps are dealt out to them. Rejects when one does not find all servers.
  */
-export async function startOurs(world: FleetWorld, clients: number, config: BenchConfig): Promise<Contender> {
+export async function startOurs(
+  world: FleetWorld,
+  { clients, cards }: Pick<FleetConfig, 'clients' | 'cards'>,
+  config: BenchConfig,
+): Promise<Contender> {
   const running: AsyncDisposable[] = [];
   const stop = async () => {
     for (const part of running.reverse()) await part[Symbol.asyncDispose]();
@@ -22,13 +27,16 @@ export async function startOurs(world: FleetWorld, clients: number, config: Benc
   try {
     const gpus = await startGpus({ world, dist: config.dist });
     running.push(gpus);
-    const cards = cardTools(world.gpus);
-    running.push({ [Symbol.asyncDispose]: async () => cards[Symbol.dispose]() });
+    const tools = cardTools(world.gpus);
+    running.push({ [Symbol.asyncDispose]: async () => tools[Symbol.dispose]() });
     const servers = await Promise.all(
       gpus.urls.map((url, i) =>
-        startOllana(`serve-${i}`, ['serve', '--name', `gpu-${i}`, '--ollama', url], config, {
-          PATH: cards.path(i),
-        }),
+        startOllana(
+          `serve-${i}`,
+          ['serve', '--name', `gpu-${i}`, '--ollama', url],
+          config,
+          cards ? { PATH: tools.path(i) } : {},
+        ),
       ),
     );
     running.push(...servers);

@@ -89,10 +89,10 @@ async function withContenders<T>(
   references: readonly Reference[],
   use: (contenders: readonly Contender[]) => Promise<T>,
 ): Promise<T> {
-  const { dist, profile, clients } = config;
+  const { dist, profile, clients, cards } = config;
   const daemons = { ...readConfig([]), dist, profile };
   const started = await Promise.allSettled([
-    startOurs(world, clients, daemons),
+    startOurs(world, { clients, cards }, daemons),
     ...references.map((reference) => startReference(reference, world, dist)),
     ...config.also.map((proxy, i) => startOther(proxy, i, world, dist)),
   ]);
