@@ -93,6 +93,15 @@ describe('what a load is worth for the balance of the fleet', () => {
     expect(factor(fleet, 'x', 'slow', 'y', fast)).toBeLessThan(factor(fleet, 'x', 'slow', 'y'));
   });
 
+  it('is nothing where a server tells what cannot be', () => {
+    const fleet = [
+      server('a', ['x', held(1.7e308)]),
+      server('b', ['y', held(1.7e308)]),
+      server('c', ['y', held(1.7e308)]),
+    ];
+    expect(factor(fleet, 'x', 'b', 'y', { ...equal, speedOf: () => 1e10 })).toBe(1);
+  });
+
   it('is nothing in a fleet so large that one place hardly matters', () => {
     const fleet = Array.from({ length: 31 }, (_, i) => server(`s${i}`, ['y', held(5000)]));
     expect(factor(fleet, 'x', 's0', 'y')).toBe(1);

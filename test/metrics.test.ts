@@ -15,7 +15,7 @@ import { type HandClock, handClock } from './_hand-clock.ts';
 import { type Samples, samplesOf, scrape } from './_metrics.ts';
 import { LOAD_ROW, requestEnded } from './_observed.ts';
 
-const LOAD = { ...LOAD_ROW, slots: 4, active: 2, queued: 1, backlogMs: 10, recentMs: 0 };
+const LOAD = { ...LOAD_ROW, slots: 4, active: 2, queued: 1, backlogMs: 10 };
 
 function facts(name: string, models: readonly string[]): ServerFacts {
   const keys = new Set(models.map(modelKey));

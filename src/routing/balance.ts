@@ -87,13 +87,14 @@ function look(holders: readonly Holder[], speeds: Speeds): Seen {
   for (const [i, { load }] of holders.entries()) {
     const speed = rate[i] ?? 1;
     for (const key in load?.models) {
-      const { recentMs, backlogMs, queued } = load.models[key] ?? NOTHING;
-      const known = work.get(key) ?? { done: 0, waiting: 0 };
-      if (recentMs < 1 && queued === 0 && !work.has(key)) continue;
-      known.done += recentMs * speed;
+      const row = load.models[key];
+      if (!row || (row.recentMs === 0 && row.queued === 0 && !work.has(key))) continue;
+      const { done, waiting } = work.get(key) ?? { done: 0, waiting: 0 };
       // One request waits in several queues.
-      known.waiting = Math.max(known.waiting, backlogMs * speed);
-      work.set(key, known);
+      work.set(key, {
+        done: done + row.recentMs * speed,
+        waiting: Math.max(waiting, row.backlogMs * speed),
+      });
     }
   }
   const sums = [...work].map(
@@ -120,7 +121,7 @@ function factorOf(
   );
   const now = bottleneckMs({ speeds, holds: before, work: wanted });
   const then = bottleneckMs({ speeds, holds: after, work: wanted });
-  return Math.min(MOST, Math.max(LEAST, USUAL * (then / now) ** 2));
+  const ratio = then / now;
+  // A server may tell numbers beyond all sense, and is not to spoil what is known of the others.
+  return Number.isFinite(ratio) ? Math.min(MOST, Math.max(LEAST, USUAL * ratio ** 2)) : 1;
 }
-
-const NOTHING = { recentMs: 0, backlogMs: 0, queued: 0 };

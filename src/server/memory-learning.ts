@@ -127,7 +127,8 @@ export function fits(
 
 /**
  * The keys of those that would make room for a model of `newSize`, in the order in which Ollama evicts them, until
- * it fits or may fit (`judge` tells, by default what has been seen): idle ones first, then busy ones, each by when it expires.
+ * it fits or may fit (`judge` tells, by default what has been seen): idle ones first, then busy ones, each by when it
+ * expires.
  *
  * Ollama really goes by the keep_alive of the last request and then by the name of a file (`ByDurationAndName` in
  * server/sched.go), which `/api/ps` does not show: where keep_alive is known of all, it comes first.

@@ -25,7 +25,7 @@ export function cardTools(gpus: readonly FleetGpu[]): CardTools {
   const remove = () => rmSync(dir, { recursive: true, force: true });
   process.once('exit', remove);
   return {
-    path: (index) => `${join(dir, `${index}`)}${delimiter}${process.env.PATH ?? ''}`,
+    path: (index) => join(dir, `${index}`) + delimiter + (process.env.PATH ?? ''),
     [Symbol.dispose]: () => {
       process.removeListener('exit', remove);
       remove();

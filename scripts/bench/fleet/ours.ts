@@ -12,8 +12,9 @@ import { startGpus } from './gpus.ts';
 const READY_MS = 15_000;
 
 /**
- * Starts an `ollana serve` in front of each GPU, with `cards` on a machine that tells its card's memory, and as many laptops as `clients`, each with an ollana of its own that
- * has learned nothing yet; the apps are dealt out to them. Rejects when one does not find all servers.
+ * Starts an `ollana serve` in front of each GPU, with `cards` on a machine that tells its card's memory, and as many
+ * laptops as `clients`, each with an ollana of its own that has learned nothing yet; the apps are dealt out to them.
+ * Rejects when one does not find all servers.
  */
 export async function startOurs(
   world: FleetWorld,
