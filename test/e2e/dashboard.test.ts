@@ -80,11 +80,18 @@ describe('the dashboard in Chromium', () => {
     await using opened = await openTab(browser, fleet.url, 'fleet');
     const { page } = opened;
     await page.getByRole('link', { name: TABS.settings }).focus();
+    // What a screen reader is told, and what is so as soon as the heading is another one.
+    await page.evaluate(`{
+      const heading = document.querySelector('h1');
+      globalThis.told = [];
+      heading.addEventListener('focus', () => told.push(heading.textContent));
+      const changed = { childList: true, characterData: true, subtree: true };
+      new MutationObserver(() => told.push(document.title)).observe(heading, changed);
+    }`);
     await page.keyboard.press('Enter');
-    const title = page.getByRole('heading', { level: 1, name: TABS.settings });
-    await title.waitFor();
+    await page.getByRole('heading', { level: 1, name: TABS.settings }).waitFor();
+    expect(await page.evaluate('told')).toEqual([TABS.settings, `${TABS.settings} · laptop`]);
     expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
-    expect(await page.title()).toContain('Settings');
     const current = page.locator('nav a[aria-current=page]');
     expect(await current.textContent()).toBe(TABS.settings);
   });

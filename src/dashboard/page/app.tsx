@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Orders } from './orders.tsx';
 import { useStore } from './store.tsx';
 import type { Known, Link, Stream } from './stream.tsx';
@@ -44,19 +44,23 @@ export function App({ stream, orders }: AppProps) {
   const { known, link } = useStore(stream);
   const [id, setId] = useState(idInAddress);
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
-    const changed = () => {
-      setId(idInAddress());
-      title.current?.focus();
-    };
+  useLayoutEffect(() => {
+    const changed = () => setId(idInAddress());
     addEventListener('hashchange', changed);
     return () => removeEventListener('hashchange', changed);
   }, []);
   const tab = TABS.find((one) => one.id === id) ?? TABS[0];
   const name = known.daemon?.name;
-  useEffect(() => {
+  // Together with the heading, not a frame later: who listens would be told the tab that was left.
+  useLayoutEffect(() => {
     document.title = `${tab.title} · ${name ?? 'ollana'}`;
   }, [tab, name]);
+  const focused = useRef(id);
+  useLayoutEffect(() => {
+    if (focused.current === id) return;
+    focused.current = id;
+    title.current?.focus();
+  }, [id]);
   return (
     <>
       <button type="button" class="skip" onClick={() => title.current?.focus()}>

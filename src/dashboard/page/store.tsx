@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 /** Something that outlives what shows it. */
 export interface Store {
@@ -9,6 +9,7 @@ export interface Store {
 /** The same store; has a component drawn again when it changes. */
 export function useStore<T extends Store>(store: T): T {
   const [, draw] = useState(0);
-  useEffect(() => store.listen(() => draw((count) => count + 1)), [store]);
+  // Listens from the moment it is drawn: an effect runs a frame later, and what changes until then is lost.
+  useLayoutEffect(() => store.listen(() => draw((count) => count + 1)), [store]);
   return store;
 }
