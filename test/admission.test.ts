@@ -170,13 +170,14 @@ describe('what is told of the load', () => {
     });
   });
 
-  it('prices what a load would push out, half where nobody knows', () => {
-    const price = (sure: boolean) => {
+  it('prices what a load is known to push out, and nothing that only might go', () => {
+    const told = (sure: boolean) => {
       const gpu = new VirtualGpu({ fits: 1, sure, loadMs: { x: 700 } });
       gpu.admission.sync(['x'], 0);
-      return gpu.admission.load(['y']).models.y?.evictsMs;
+      return gpu.admission.load(['y']).models.y;
     };
-    expect([price(true), price(false)]).toEqual([700, 350]);
+    expect(told(true)).toMatchObject({ evictsMs: 700, evicts: ['x'] });
+    expect(told(false)).toMatchObject({ evictsMs: 0, evicts: [] });
   });
 });
 

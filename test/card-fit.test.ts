@@ -72,7 +72,7 @@ it('a server with a card tells what a load would push out before any has', { tim
   using folder = temporaryDirectory('card');
   const tools = join(folder.path, 'bin');
   mkdirSync(tools);
-  writeFileSync(join(tools, 'nvidia-smi'), "#!/bin/sh\necho 'Card, 6144, [N/A], 1, 1, 1, 1'\n", {
+  writeFileSync(join(tools, 'nvidia-smi'), "#!/bin/sh\necho 'Card, 5632, [N/A], 1, 1, 1, 1'\n", {
     mode: 0o755,
   });
   const models = ['a', 'b', 'c'].map((name) => ({ name, size: 2 * GB, loadMs: 0 }));

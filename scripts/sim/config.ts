@@ -8,6 +8,8 @@ export interface SimConfig {
   readonly world: 'scale' | WorldName;
   /** Half-way other models become the popular ones; the figures are those of what follows. */
   readonly drift: boolean;
+  /** GPU machines tell how much memory their cards have. */
+  readonly cards: boolean;
   readonly servers: number;
   readonly laptops: number;
   /** Share of what all GPUs could do together. */
@@ -38,6 +40,7 @@ export function readSimConfig(argv: readonly string[]): SimConfig {
       stale: { type: 'string', default: '2' },
       lost: { type: 'string', default: '0' },
       drift: { type: 'boolean', default: false },
+      'no-cards': { type: 'boolean', default: false },
     },
   });
   const world = NAMES.find((name) => name === values.world);
@@ -48,6 +51,7 @@ export function readSimConfig(argv: readonly string[]): SimConfig {
   return {
     world,
     drift: values.drift,
+    cards: !values['no-cards'],
     servers,
     laptops: within('--laptops', values.laptops ?? String(isScale ? 10 * servers : 3), 1, 1e5, true),
     load: within('--load', values.load, 0.01, 2),

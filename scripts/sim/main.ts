@@ -9,6 +9,7 @@ const USAGE = `npm run simulate -- [options]: laptops and servers on a virtual c
 
   --world NAME         scale: many GPUs with one model (default); main: three that share three; equal: two
                        equal ones that share three; six: six that share eight
+  --no-cards           no GPU machine tells how much memory its card has: it is learned by loading
   --drift              half-way other models become the popular ones; figures of the last third
   --servers N          GPUs of the world scale, default 10; a third each of speed 4, 2 and 1
   --laptops N          default ten for each server, 3 in the other worlds

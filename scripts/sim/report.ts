@@ -42,12 +42,12 @@ function lineOf({ name, waits, totals, loads }: Outcome, from: number): Line {
 
 /** All outcomes as text of at most 80 columns. Pure. */
 export function simReport(config: SimConfig, outcomes: readonly Outcome[]): string {
-  const { servers, laptops, load, seed, requests, staleMs, lost, world, drift } = config;
+  const { servers, laptops, load, seed, requests, staleMs, lost, world, drift, cards } = config;
   const from = world === 'scale' ? Math.floor(requests * WARM_UP) : countedFrom(requests, drift);
   const lines = outcomes.map((one) => lineOf(one, from));
   return [
     world !== 'scale'
-      ? `${shared(WORLDS[world])}, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}${drift ? ', drift' : ''}`
+      ? `${shared(WORLDS[world])}, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}${drift ? ', drift' : ''}${cards ? '' : ', no cards'}`
       : `${servers} servers, ${laptops} laptops, load ${load}, ${requests} requests, seed ${seed}`,
     `load tables ${staleMs} ms under way, ${100 * lost} % of messages lost; times in ms`,
     '',

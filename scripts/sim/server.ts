@@ -12,6 +12,8 @@ export interface SimServerOptions {
   readonly gpu: FleetGpu;
   readonly models: readonly FleetModel[];
   readonly preloaded: boolean;
+  /** It tells how much memory its card has. */
+  readonly cards: boolean;
   /** Told after changes of load, as often as a real server tells. */
   readonly tell: (load: ServerLoad) => void;
 }
@@ -40,7 +42,7 @@ export class SimServer {
 
   constructor(options: SimServerOptions) {
     this.#options = options;
-    const { clock, gpu, models, preloaded } = options;
+    const { clock, gpu, models, preloaded, cards } = options;
     this.gpu = new GpuModel(clock, gpu, preloaded ? models : []);
     this.#facts = factsOf(models, this.gpu, clock.wall());
     this.desk = new LocalDesk({
@@ -49,7 +51,7 @@ export class SimServer {
       facts: () => this.#facts,
       costs: this.#costs,
       slots: () => 1,
-      cards: () => [cardBytesOf(gpu)],
+      cards: () => (cards ? [cardBytesOf(gpu)] : []),
       onChange: () => this.#onChange(),
       refresh: () => this.#refresh(),
     });

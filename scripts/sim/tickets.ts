@@ -20,7 +20,7 @@ const LOOK_EVERY_MS = 10;
 const HELD_MS = 100;
 
 /** Laptops and servers as they are, on a virtual clock and a simulated network. */
-export function runTickets(scene: Scene, { seed, lost, staleMs }: SimConfig): Outcome {
+export function runTickets(scene: Scene, { seed, lost, staleMs, cards }: SimConfig): Outcome {
   const clock = new VirtualClock();
   // Other dice than those of the scene: what is asked does not depend on what gets lost.
   const dice = diceOf(seed + 1);
@@ -35,6 +35,7 @@ export function runTickets(scene: Scene, { seed, lost, staleMs }: SimConfig): Ou
         gpu,
         models,
         preloaded,
+        cards,
         tell: (load) =>
           wire.tell(() => {
             told[index] = load;

@@ -259,7 +259,8 @@ export class Admission {
     const loaded = this.#memory.has(model);
     const loading = this.#running.loader(model) !== undefined;
     const victims = loaded || loading ? undefined : facts.victims(model, this.#present());
-    const evictsMs = victims?.keys.reduce((sum, key) => sum + facts.loadMs(key), 0) ?? 0;
+    // Where nobody knows, one load tells: a fleet that shuns it leaves memory empty, and never learns.
+    const evicts = victims?.sure === true ? victims.keys : [];
     return {
       slots: facts.slots(model),
       active: this.#running.countOf(model),
@@ -268,9 +269,8 @@ export class Admission {
       recentMs: RECENT_STEP_MS * Math.round(this.#work.recent.of(model) / RECENT_STEP_MS),
       loaded,
       loading,
-      // What is as likely as not costs half.
-      evictsMs: victims?.sure === false ? evictsMs / 2 : evictsMs,
-      evicts: victims?.keys ?? [],
+      evictsMs: evicts.reduce((sum, key) => sum + facts.loadMs(key), 0),
+      evicts,
       numCtx: this.#memory.numCtxOf(model),
       ...facts.speeds(model),
     };
