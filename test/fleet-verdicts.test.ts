@@ -99,7 +99,15 @@ describe('the verdict on a server', () => {
 });
 
 describe('the next probe of a server', () => {
-  const idle = { attended: false, fed: false, hears: false, inUse: false, failures: 0, failure: undefined };
+  const idle = {
+    attended: false,
+    fed: false,
+    hears: false,
+    inUse: false,
+    home: false,
+    failures: 0,
+    failure: undefined,
+  };
   it.each([
     { when: 'nobody uses it', situation: idle, ms: 5000 },
     { when: 'it was in use', situation: { ...idle, inUse: true }, ms: 2000 },
@@ -137,6 +145,11 @@ describe('the next probe of a server', () => {
     },
     { when: 'it failed thrice', situation: { ...idle, failures: 3, failure: 'refused' as const }, ms: 1500 },
     { when: 'it is away', situation: { ...idle, failures: 1000, failure: 'refused' as const }, ms: 3000 },
+    {
+      when: 'it is away, and is what this machine serves',
+      situation: { ...idle, home: true, failures: 1000, failure: 'refused' as const },
+      ms: 500,
+    },
   ])('comes after $ms ms when $when', ({ situation, ms }) => {
     expect(nextProbeIn(situation)).toBe(ms);
   });

@@ -65,6 +65,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const fleet = new Fleet({
     // A client is no server to itself; the server of this machine, which shares its id, is one to it.
     ownDeviceId: config.mode === 'server' ? deviceId : undefined,
+    home: config.mode === 'server' ? config.ollama : undefined,
     clock,
     agent: transport.agent,
     connectTimeoutMs: config.connectTimeoutMs,

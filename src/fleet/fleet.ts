@@ -16,6 +16,8 @@ import type { Attendance } from './waiting.ts';
 export interface FleetOptions {
   /** A server with this id is not followed; undefined where none would be ourselves. */
   readonly ownDeviceId: string | undefined;
+  /** Where the Ollama is that this machine serves to others, who wait to hear of it from us; absent: it serves none. */
+  readonly home?: string | undefined;
   readonly clock: Clock;
   readonly agent: PathAgent;
   readonly connectTimeoutMs: number;
@@ -223,6 +225,7 @@ export class Fleet implements Disposable {
     const member = new Member({
       identity,
       address,
+      home: this.#options.home,
       clock,
       agent,
       fresh: this.#fresh,

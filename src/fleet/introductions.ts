@@ -7,11 +7,14 @@ import type { ShownIds } from '../security/shown-id.ts';
 import type { FleetEvent } from './events.ts';
 import type { Identity } from './identify.ts';
 import { introduce } from './introduce.ts';
+import { AWAY_MIN_MS } from './probe-plan.ts';
 import type { Address, Registry } from './registry.ts';
 
 export interface IntroductionsOptions {
   readonly registry: Registry;
   readonly ownDeviceId: string | undefined;
+  /** See `FleetOptions.home`. */
+  readonly home?: string | undefined;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   /** Makes each connection anew. */
@@ -72,7 +75,7 @@ export class Introductions implements Disposable {
   }
 
   async #ask(address: Address): Promise<void> {
-    const { registry, ownDeviceId, clock, connectTimeoutMs, dialer, fresh, shownIds, emit, onKnown } =
+    const { registry, ownDeviceId, home, clock, connectTimeoutMs, dialer, fresh, shownIds, emit, onKnown } =
       this.#options;
     const { signal } = this.#over;
     const { url } = address;
@@ -99,7 +102,8 @@ export class Introductions implements Disposable {
         this.#asking.set(address, { reason, notPaired });
       }
       const last = this.refusalAt(address).notPaired ? STRANGER_AGAIN_MS : AGAIN_MS.at(-1);
-      await sleep(clock, AGAIN_MS[round] ?? last ?? STRANGER_AGAIN_MS, pause);
+      const again = AGAIN_MS[round] ?? last ?? STRANGER_AGAIN_MS;
+      await sleep(clock, url === home ? Math.min(again, AWAY_MIN_MS) : again, pause);
       if (pause.aborted) round = -1;
     }
     this.#asking.delete(address);

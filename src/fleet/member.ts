@@ -13,6 +13,8 @@ import { Watch } from './watch.ts';
 export interface MemberOptions {
   readonly identity: Identity;
   readonly address: Address;
+  /** See `FleetOptions.home`. */
+  readonly home?: string | undefined;
   readonly clock: Clock;
   /** Keeps connections. */
   readonly agent: PathAgent;
@@ -69,6 +71,7 @@ export class Member implements Disposable {
     });
     this.watch = new Watch({
       url: () => this.#paths.url,
+      home: options.home,
       shownId,
       clock,
       agent,

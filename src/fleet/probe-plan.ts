@@ -12,6 +12,8 @@ export interface ProbeSituation {
   readonly failure: ProbeFailure | undefined;
   /** The server tells by itself what changes there, and has just been heard. */
   readonly fed: boolean;
+  /** It is the Ollama that this machine serves to others, who wait to hear of it from us. */
+  readonly home: boolean;
 }
 
 /**
@@ -23,18 +25,21 @@ const ATTENDED_MS = 1000;
 export const FIRST_LOOK_MS = 500;
 const IN_USE_MS = 2000;
 const IDLE_MS = 5000;
-/** A server that is away is looked for often at first, so that it is used again within a second or two. */
-const AWAY_MIN_MS = 500;
+/**
+ * A server that is away is looked for often at first, so that it is used again within a second or two. This machine's
+ * own Ollama always is: a refusal there costs next to nothing, and all others wait for that one look.
+ */
+export const AWAY_MIN_MS = 500;
 const AWAY_MAX_MS = 3000;
 
 /** Milliseconds until the next probe; undefined: none is needed until something happens. Pure. */
 export function nextProbeIn(situation: ProbeSituation): number | undefined {
-  const { attended, hears, inUse, failures, failure, fed } = situation;
+  const { attended, hears, inUse, failures, failure, fed, home } = situation;
   // A refusal comes at once and would come as often as it is asked for; the others took their time.
   if (failures > 0 && attended) return failure === 'refused' ? AWAY_MIN_MS : 0;
   // One lost connection is no verdict yet; it took its time, too.
   if (failures === 1 && failure === 'unreachable') return 0;
-  if (failures > 0) return Math.min(AWAY_MIN_MS * failures, AWAY_MAX_MS);
+  if (failures > 0) return home ? AWAY_MIN_MS : Math.min(AWAY_MIN_MS * failures, AWAY_MAX_MS);
   // Counting bytes costs nothing; a stream that stops is looked at as soon as a request that begins.
   if (attended) return hears ? FIRST_LOOK_MS : ATTENDED_MS;
   // A stream that ends or falls silent says so; beats are too far apart for a request that waits.

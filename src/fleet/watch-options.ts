@@ -6,6 +6,8 @@ import type { ProbeFailure } from './probe-plan.ts';
 export interface WatchOptions {
   /** The address to probe now; it can change between probes. */
   readonly url: () => string;
+  /** See `FleetOptions.home`. */
+  readonly home?: string | undefined;
   /** See `ServerFacts.shownId`. */
   readonly shownId?: string | undefined;
   readonly clock: Clock;

@@ -159,6 +159,7 @@ export class Watch implements Disposable {
       failures: this.#failures,
       failure: this.#failure,
       fed: this.#fed,
+      home: this.#options.url() === this.#options.home,
     };
     const next = soon || this.#suspicious || this.#doubtful ? 0 : nextProbeIn(situation);
     if (next !== undefined) this.#schedule(next);
