@@ -72,9 +72,9 @@ it('a server with a card tells what a load would push out before any has', { tim
   using folder = temporaryDirectory('card');
   const tools = join(folder.path, 'bin');
   mkdirSync(tools);
-  writeFileSync(join(tools, 'nvidia-smi'), "#!/bin/sh\necho 'Card, 5632, [N/A], 1, 1, 1, 1'\n", {
-    mode: 0o755,
-  });
+  // It answers when the first two models have been loaded: what is told of the third changes by that alone.
+  const tool = `#!/bin/sh\nuntil [ -e '${folder.path}/loaded' ]; do sleep 0.05; done\necho 'Card, 5632, [N/A], 1, 1, 1, 1'\n`;
+  writeFileSync(join(tools, 'nvidia-smi'), tool, { mode: 0o755 });
   const models = ['a', 'b', 'c'].map((name) => ({ name, size: 2 * GB, loadMs: 0 }));
   await using ollama = await startSimulatedOllama({ models, memoryBytes: 5 * GB });
   await using daemon = await startDaemon({
@@ -89,7 +89,7 @@ it('a server with a card tells what a load would push out before any has', { tim
     for await (const chunk of body ?? []) text += new TextDecoder().decode(chunk);
   })().catch(() => {});
   const evictsOf = (model: string, when: string, expected: readonly string[]) =>
-    until(10_000, when, async () => {
+    until(30_000, when, async () => {
       const told = text.split('event: load\ndata: ').at(-1)?.split('\n\n')[0];
       const { models } = JSON.parse(told?.startsWith('{') ? told : '{"models":{}}');
       return JSON.stringify(models[modelKey(model)]?.evicts) === JSON.stringify(expected);
@@ -97,6 +97,8 @@ it('a server with a card tells what a load would push out before any has', { tim
   await ask({ url: daemon.url }, '/api/chat', chat('a', 'q'));
   await evictsOf('b', 'room for a second one', []);
   await ask({ url: daemon.url }, '/api/chat', chat('b', 'q'));
+  await evictsOf('c', 'nothing known of a third one', []);
+  writeFileSync(join(folder.path, 'loaded'), '');
   await evictsOf('c', 'the one that a third pushes out', [modelKey('a')]);
   over.abort();
   await reading;
