@@ -24,6 +24,7 @@ class Server implements Desk {
   taken = 0;
   gone = false;
   refusal: string | undefined;
+  broken = false;
   guess: Guess;
   readonly #holder: Asked | undefined;
   readonly #clock: VirtualClock;
@@ -65,6 +66,10 @@ class Server implements Desk {
     if (this.refusal !== undefined) {
       const reason = this.refusal;
       later(() => events.onRefused(reason));
+      return { close: () => {} };
+    }
+    if (this.broken) {
+      later(() => events.onFailed());
       return { close: () => {} };
     }
     const ticket = this.gpu.admission.open(job, {

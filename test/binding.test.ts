@@ -116,6 +116,15 @@ describe('a request that nobody takes', () => {
     expect([at(rig), rig.none, rig.servers.a!.opened.length]).toEqual([['b'], [], 1]);
   });
 
+  it.each([0, 5])('has not been refused where nobody could be reached, %i ms away', (delayMs) => {
+    const broken = ({ a }: Readonly<Record<string, { broken: boolean }>>) => {
+      a!.broken = true;
+    };
+    const rig = request({ a: SLOW }, { delayMs, prepare: broken });
+    elapse(rig.clock, 1000);
+    expect([at(rig), rig.none, rig.servers.a!.opened.length]).toEqual([[], [undefined], 1]);
+  });
+
   it('says so when there is no server', () => {
     expect(request({}).none).toEqual([undefined]);
   });

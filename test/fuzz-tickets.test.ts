@@ -50,6 +50,7 @@ test('8000 tickets that are none, and as many answers to one, are read without h
       const pieces = dice.chance(0.5) ? [body] : [body.subarray(0, dice.below(body.length)), body];
       const response = Object.assign(Readable.from(pieces, { objectMode: false }), {
         statusCode: dice.one([200, 200, 503]),
+        headers: {},
       });
       let [grants, refusals] = [0, 0];
       readTicketAnswer(response as unknown as IncomingMessage, {
@@ -58,6 +59,7 @@ test('8000 tickets that are none, and as many answers to one, are read without h
         },
         onGrant: () => (grants += 1),
         onRefused: () => (refusals += 1),
+        onFailed: () => (refusals += 1),
       });
       await within(GUARD_MS, 'the end', new Promise((resolve) => response.once('close', resolve)));
       if (grants > 1 || (grants === 0 && refusals === 0))

@@ -31,6 +31,10 @@ async function heard(answer: RequestListener): Promise<string[]> {
         words.push(reason);
         resolve();
       },
+      onFailed: () => {
+        words.push('failed');
+        resolve();
+      },
     });
   });
   await within(over, 'the end of the ticket');
@@ -55,14 +59,14 @@ describe('the answer to a ticket', () => {
     ['a place first', ['{"aheadMs":250}\n', '{"grant":"g"}\n'], ['ahead 250', 'X-Ollana-Grant g']],
     ['in pieces', ['{"ahead', 'Ms":250}\n{"gr', 'ant":"g"}\n'], ['ahead 250', 'X-Ollana-Grant g']],
     ['a place beyond reason', ['{"aheadMs":1e300}\n{"grant":"g"}\n'], ['ahead 86400000', 'X-Ollana-Grant g']],
-    ['a negative place', ['{"aheadMs":-1}\n'], ['it answers something else to a ticket']],
-    ['a place that is no number', ['{"aheadMs":"1"}\n'], ['it answers something else to a ticket']],
-    ['a grant that is none', ['{"grant":{}}\n'], ['it answers something else to a ticket']],
-    ['no JSON', ['<html>\n'], ['it answers something else to a ticket']],
-    ['null', ['null\n'], ['it answers something else to a ticket']],
-    ['far too much', ['x'.repeat(4096)], ['it answers something else to a ticket']],
-    ['places without end', [`${'{"aheadMs":1}\n'.repeat(2000)}`], ['it answers something else to a ticket']],
-    ['an end without a grant', ['{"aheadMs":5}\n'], ['ahead 5', 'it answered 200 to a ticket']],
+    ['a negative place', ['{"aheadMs":-1}\n'], ['failed']],
+    ['a place that is no number', ['{"aheadMs":"1"}\n'], ['failed']],
+    ['a grant that is none', ['{"grant":{}}\n'], ['failed']],
+    ['no JSON', ['<html>\n'], ['failed']],
+    ['null', ['null\n'], ['failed']],
+    ['far too much', ['x'.repeat(4096)], ['failed']],
+    ['places without end', [`${'{"aheadMs":1}\n'.repeat(2000)}`], ['failed']],
+    ['an end without a grant', ['{"aheadMs":5}\n'], ['ahead 5', 'failed']],
   ])('is %s', async (_, chunks, words) => {
     expect(await heard(lines(...chunks))).toEqual(words);
   });
@@ -73,5 +77,22 @@ describe('the answer to a ticket', () => {
       response.end('{"error":"its queue is full"}');
     });
     expect(answer).toEqual(['its queue is full']);
+  });
+
+  it.each<[string, RequestListener]>([
+    ['a connection that breaks', ({ socket }) => socket.destroy()],
+    [
+      'a place in an answer that breaks',
+      (_, response) => response.write('{"aheadMs":5}\n', () => response.destroy()),
+    ],
+    [
+      'that its Ollama is away',
+      (_, response) => {
+        response.writeHead(503, { 'X-Ollana-Error': 'OLLANA_NO_SERVER' });
+        response.end('{"error":"Ollama is away"}');
+      },
+    ],
+  ])('is a failure of the server, not a refusal: %s', async (_, answer) => {
+    expect((await heard(answer)).at(-1)).toBe('failed');
   });
 });

@@ -13,15 +13,13 @@ export interface SimSeat extends Seat {
   readonly real: Seat | undefined;
 }
 
-const LOST = 'the connection was reset';
-
 /** Opens a place in a server's queue over the network. */
 export function openTicket(
   wire: Wire,
   desk: Desk,
   journey: Journey,
   job: Job,
-  { onSeat, onQueued, onRefused }: TicketEvents,
+  { onSeat, onQueued, onRefused, onFailed }: TicketEvents,
 ): Ticket {
   journey.tickets += 1;
   let waiting: Ticket | undefined;
@@ -32,6 +30,11 @@ export function openTicket(
     if (settled) return;
     settled = true;
     onRefused(reason);
+  };
+  const failed = () => {
+    if (settled) return;
+    settled = true;
+    onFailed();
   };
   wire.send(
     journey,
@@ -49,16 +52,17 @@ export function openTicket(
             },
             () => {
               seat.release();
-              refused(LOST);
+              failed();
             },
           );
         },
         onLost: () => {},
+        onFailed: () => {},
         onQueued: (aheadMs) => wire.send(journey, () => settled || onQueued(aheadMs)),
         onRefused: (reason) => wire.send(journey, () => refused(reason)),
       });
     },
-    () => refused(LOST),
+    failed,
   );
   return {
     close: () => {

@@ -14,7 +14,7 @@ export interface BindingOptions {
   readonly onChange: (listener: () => void) => Cancel;
   /** Called once, maybe before `bind` returns, with the servers as they stood then. */
   readonly onSeat: (seat: Seat, option: Option, all: readonly Valued[]) => void;
-  /** No server that may take it is left; called once. */
+  /** No server that may take it is left; called once, with what one said whose queue is full. */
   readonly onNone: (reason: string | undefined) => void;
 }
 
@@ -43,7 +43,9 @@ const DECLINED_MS = 100;
  */
 export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }: BindingOptions): Cancel {
   const tickets = new Map<string, Held>();
-  const refused = new Map<string, string>();
+  /** Servers that will have no seat for it. */
+  const out = new Set<string>();
+  let refusal: string | undefined;
   const declinedAt = new Map<string, number>();
   const spread = new Map<string, number>();
   const share = (deviceId: string) => {
@@ -54,7 +56,7 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
   /** The servers with when the request would end there, given the places it has. */
   const valued = (): readonly Valued[] => {
     const now = clock.now();
-    const open = options().filter(({ deviceId }) => !refused.has(deviceId));
+    const open = options().filter(({ deviceId }) => !out.has(deviceId));
     const dueMs = (deviceId: string) => {
       const held = tickets.get(deviceId);
       return held && held.dueAt - now;
@@ -102,6 +104,12 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     // The server knows who is ahead; what it has told of its load is older than that.
     const dueAt = () =>
       clock.now() + (queuedMs === undefined ? estimate.finishMs : queuedMs + estimate.immediateMs);
+    const leave = () => {
+      tickets.delete(deviceId);
+      out.add(deviceId);
+      if (opened) step();
+      else again = true;
+    };
     const ticket = desk.open(job, {
       onSeat: (seat) => {
         if (!opened) early = seat;
@@ -119,16 +127,15 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
         step();
       },
       onRefused: (reason) => {
-        tickets.delete(deviceId);
-        refused.set(deviceId, reason);
-        if (opened) step();
-        else again = true;
+        refusal ??= reason;
+        leave();
       },
+      onFailed: leave,
     });
     opened = true;
     if (early) granted(deviceId, early);
     else if (over) ticket.close();
-    else if (!refused.has(deviceId)) {
+    else if (!out.has(deviceId)) {
       tickets.set(deviceId, { ticket, dueAt: dueAt() });
     }
   };
@@ -148,7 +155,7 @@ export function bind({ clock, options, mayTake, dice, onChange, onSeat, onNone }
     const best = bestOf(now);
     if (!best) {
       end();
-      return onNone([...refused.values()][0]);
+      return onNone(refusal);
     }
     const looksFree = best.option.estimate.free && !tickets.has(best.option.deviceId);
     const seat = mayTake && looksFree ? best.option.desk.take(best.option.job) : undefined;

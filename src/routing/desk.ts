@@ -43,7 +43,7 @@ export interface PlaceEvents {
   readonly onSeat: (seat: Seat) => void;
   /** There is no seat yet; those ahead are expected to take so long, ms. Called once at most, before the others. */
   readonly onQueued: (aheadMs: number) => void;
-  /** The queue is full or the server does not answer; there will be no seat. */
+  /** The queue is full; there will be no seat. */
   readonly onRefused: (reason: string) => void;
 }
 
@@ -51,6 +51,8 @@ export interface PlaceEvents {
 export interface TicketEvents extends PlaceEvents {
   /** Nobody hears of the place any more; it may be taken anew. */
   readonly onLost: () => void;
+  /** The server cannot be reached, or answers nonsense; there will be no seat. */
+  readonly onFailed: () => void;
 }
 
 /** Where requests for one server get their seats: its own queue, or this process's where it has none. */

@@ -2,7 +2,6 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../clock.ts';
 import { requestTo } from '../config/host.ts';
-import { reasonOf } from '../errors.ts';
 import { type ModelLoad, type ServerLoad, serverLoad, type TakenSeat, withTaken } from '../fleet/load.ts';
 import { UNKNOWN_COST } from '../routing/assumed-cost.ts';
 import type { Desk, Job, Seat, Ticket, TicketEvents } from '../routing/desk.ts';
@@ -105,7 +104,7 @@ export class RemoteDesk implements Desk {
     for (const lose of [...this.#open]) lose();
   }
 
-  open(job: Job, { onSeat, onQueued, onLost, onRefused }: TicketEvents): Ticket {
+  open(job: Job, { onSeat, onQueued, onLost, onRefused, onFailed }: TicketEvents): Ticket {
     const { url, agent, device } = this.#options;
     const { headers, ...to } = requestTo(url + TICKETS_PATH);
     const body = writeTicket(job);
@@ -141,10 +140,16 @@ export class RemoteDesk implements Desk {
       request.destroy();
       onRefused(reason);
     };
-    request.on('error', (error) => refused(reasonOf(error)));
+    const failed = () => {
+      if (!settle('lost')) return;
+      request.destroy();
+      onFailed();
+    };
+    request.on('error', failed);
     request.on('response', (response) =>
       readTicketAnswer(response, {
         onRefused: refused,
+        onFailed: failed,
         onQueued: (aheadMs) => {
           if (!settled) onQueued(aheadMs);
         },

@@ -119,6 +119,10 @@ export class TicketDoor {
           if (waits) this.#tell(step);
           waits = false;
         };
+        const lost = () => {
+          settle('lost');
+          response.destroy();
+        };
         this.#tell('opened');
         const ticket = desk.open(job, {
           onSeat: (seat) => {
@@ -126,10 +130,8 @@ export class TicketDoor {
             giveBack = this.#grant(seat, job, response);
           },
           onQueued: (aheadMs) => tell(response, { aheadMs: Math.round(aheadMs) }),
-          onLost: () => {
-            settle('lost');
-            response.destroy();
-          },
+          onLost: lost,
+          onFailed: lost,
           onRefused: (message) => {
             settle('refused');
             refuse({ code: 'OLLANA_QUEUE_FULL', status: 503, message, limit: 'queue' });
