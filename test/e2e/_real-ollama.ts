@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { temporaryDirectory } from '../_daemon.ts';
@@ -101,9 +101,24 @@ export async function startRealOllama(
       const created = await started.cli('create', model, '-f', modelfile);
       if (created.code !== 0) throw new Error(`ollama create ${model}: ${created.stderr}`);
     }
+    age(join(env.OLLAMA_MODELS, 'manifests'));
     return started;
   } catch (error) {
     await started[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * Makes the models of this folder an hour old and a minute apart, in the order in which they came: Ollama lists those of
+ * one second in any order (`ListHandler` in server/routes.go), another one each time.
+ */
+function age(manifests: string): void {
+  if (!existsSync(manifests)) return;
+  const files = readdirSync(manifests, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => join(one.parentPath, one.name))
+    .sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
+  const oldest = Date.now() / 1000 - 3600;
+  for (const [i, file] of files.entries()) utimesSync(file, oldest + 60 * i, oldest + 60 * i);
 }
