@@ -9,6 +9,9 @@ import { chat, send, within } from './_simulate-client.ts';
 
 const MODEL = { name: 'm', tokensPerSecond: 200 };
 
+const startOneSlot = () =>
+  startCluster({ serve: true, ollamas: [{ models: [MODEL] }], loaded: ['m'], server: { parallel: 1 } });
+
 interface Row {
   readonly url: string;
   readonly verdict: string;
@@ -20,12 +23,7 @@ async function serverSeenBy(url: string): Promise<Row | undefined> {
 }
 
 it('a place in a queue that nobody hears of any more is taken anew at the other address of its server', async () => {
-  await using cluster = await startCluster({
-    serve: true,
-    ollamas: [{ models: [MODEL] }],
-    loaded: ['m'],
-    server: { parallel: 1 },
-  });
+  await using cluster = await startOneSlot();
   const server = cluster.servers[0]?.url ?? '';
   const port = Number(new URL(server).port);
   await using one = await startLink(port);
@@ -52,12 +50,7 @@ it('a place in a queue that nobody hears of any more is taken anew at the other 
 }, 60_000);
 
 it('a request whose place in the only queue broke off is held and asks again, as the queue was not full', async () => {
-  await using cluster = await startCluster({
-    serve: true,
-    ollamas: [{ models: [MODEL] }],
-    loaded: ['m'],
-    server: { parallel: 1 },
-  });
+  await using cluster = await startOneSlot();
   const server = cluster.servers[0]?.url ?? '';
   const port = Number(new URL(server).port);
   let broken = 0;

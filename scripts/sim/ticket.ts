@@ -26,15 +26,10 @@ export function openTicket(
   let granted: Seat | undefined;
   let settled = false;
   const giveBack = () => wire.send(journey, () => (granted ? granted.release() : waiting?.close()));
-  const refused = (reason: string) => {
+  const settle = (tell: () => void) => {
     if (settled) return;
     settled = true;
-    onRefused(reason);
-  };
-  const failed = () => {
-    if (settled) return;
-    settled = true;
-    onFailed();
+    tell();
   };
   wire.send(
     journey,
@@ -45,32 +40,22 @@ export function openTicket(
           granted = seat;
           wire.send(
             journey,
-            () => {
-              if (settled) return;
-              settled = true;
-              onSeat(seatOf(seat, giveBack));
-            },
+            () => settle(() => onSeat(seatOf(seat, giveBack))),
             () => {
               seat.release();
-              failed();
+              settle(onFailed);
             },
           );
         },
         onLost: () => {},
         onFailed: () => {},
         onQueued: (aheadMs) => wire.send(journey, () => settled || onQueued(aheadMs)),
-        onRefused: (reason) => wire.send(journey, () => refused(reason)),
+        onRefused: (reason) => wire.send(journey, () => settle(() => onRefused(reason))),
       });
     },
-    failed,
+    () => settle(onFailed),
   );
-  return {
-    close: () => {
-      if (settled) return;
-      settled = true;
-      giveBack();
-    },
-  };
+  return { close: () => settle(giveBack) };
 }
 
 /** A seat, real or not, as a laptop holds it. Pure. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { ERROR_HEADER } from '../fleet/answers.ts';
 
 export interface TicketAnswerEvents {
   /** Those ahead take so long, ms. */
@@ -46,7 +47,7 @@ export function readTicketAnswer(
   response.on('close', () => {
     const { error } = fieldsOf(rest);
     if (granted) return;
-    const isAway = response.headers['x-ollana-error'] === 'OLLANA_NO_SERVER';
+    const isAway = response.headers[ERROR_HEADER] === 'OLLANA_NO_SERVER';
     if (response.statusCode !== 200 && typeof error === 'string' && !isAway) onRefused(error);
     else onFailed();
   });
